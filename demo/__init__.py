@@ -1,0 +1,1 @@
+"""The demo: a shop to judge servers with, its pages, its tests and its recorded traffic."""

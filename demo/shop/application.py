@@ -1,0 +1,44 @@
+"""The app itself: lifespan, middleware and which routers it is made of."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+
+from . import accounts, cart, items, operations, orders, pages, pictures, prices, stock
+from .database import Database
+from .signing import Signer
+from .state import State
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    """Read the environment here and not at import, so that a test or a second server can choose its own."""
+    database = Database(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
+    await run_in_threadpool(database.prepare)
+    yield {
+        "database": database,
+        "signer": Signer(os.environ.get("SHOP_SECRET", "demo-secret")),
+        "currency": os.environ.get("SHOP_CURRENCY", "EUR"),
+    }
+
+
+app = FastAPI(title="Shop", version="1.0.0", lifespan=lifespan)
+app.add_middleware(GZipMiddleware, minimum_size=1000)
+app.add_middleware(
+    CORSMiddleware,
+    allow_origins=["http://localhost:3000"],
+    allow_credentials=True,
+    allow_methods=["GET", "POST", "PATCH", "DELETE"],
+    allow_headers=["Authorization", "Content-Type"],
+    expose_headers=["X-Total-Count"],
+)
+
+for noun in (pages, items, pictures, stock, accounts, cart, orders, prices, operations):
+    app.include_router(noun.router)
+app.mount("/static", StaticFiles(directory=pages.FOLDER), name="static")
