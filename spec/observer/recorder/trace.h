@@ -22,6 +22,7 @@
 #define TRACE_BODY_INLINE 8192u /* longer byte strings are written as length, hash, first and last TRACE_BODY_EDGE bytes */
 #define TRACE_BODY_EDGE 4096u
 #define TRACE_DEPTH_MAX 16
+#define TRACE_VALUE_MAX (1u << 20) /* bytes of one record's payload */
 
 struct trace_header {
     char magic[8];
@@ -33,7 +34,8 @@ struct trace_header {
 };
 
 enum trace_kind {
-    TRACE_CALL = 1,       /* the app was called. payload: value scope, value properties (dict str -> bool/str: receive and send as the server made them) */
+    TRACE_CALL = 1,       /* the app was called. payload: value scope, value properties (dict str -> bool/str): "receive", "send" ("coroutine function"
+                             or a type name), "main thread" (bool), "loop" (type name, "" without one), "recorder" ("c" or "python") */
     TRACE_RECEIVED,       /* receive() returned. value event; stream total and hash are those of the request content up to here */
     TRACE_RECEIVE_RAISED, /* value [type name, message] */
     TRACE_SEND,           /* the app calls send(event). value event; stream total and hash are those of the response content up to here */
@@ -58,14 +60,16 @@ struct trace_record {
 
 /* A value is a tag byte and what follows it, unaligned:
  *   'N' None   'T' True   'F' False
- *   'i' int64            'I' u32 size, decimal text of a larger int           'd' double
+ *   'i' int64            'd' double
+ *   'I' u32 size, text of a larger int: decimal, or 0x... where it has more digits than Python writes as decimal
  *   's' u32 size, UTF-8 (surrogates passed through)
  *   'b' u32 size, bytes
  *   'B' u64 size, u64 hash (FNV-1a), u32 edge, first edge bytes, last edge bytes      (bytes longer than TRACE_BODY_INLINE)
+ *   'S' the same for a str whose UTF-8 is longer than TRACE_BODY_INLINE; an edge may cut a character
  *   'L' list, 'U' tuple: u32 count, values            'D' dict: u32 count, then key, value, in the dict's order
  *   'X' u32 size, type name, value: an instance of a subclass (or bytearray, memoryview), with the value it holds
  *   'O' u32 size, type name: any other object
- *   '.' too deep (TRACE_DEPTH_MAX)
+ *   '.' too deep (nested in TRACE_DEPTH_MAX containers), or in place of the whole value where the payload would pass TRACE_VALUE_MAX
  * Type names are __qualname__, with __module__ and a dot before them unless that is builtins.
  */
 
