@@ -1,0 +1,58 @@
+"""Small apps that are still there when the client is gone, or the response is done."""
+
+import asyncio
+
+from .message import PATIENCE, Receive, Scope, Send, answer, body, read, start
+
+__all__ = [
+    "listen_after_disconnect",
+    "listen_after_response",
+    "listen_for_disconnect",
+    "send_after_disconnect",
+    "stream_without_listening",
+]
+
+
+async def until_disconnect(receive: Receive, send: Send) -> None:
+    await read(receive)
+    await send(start())
+    await send(body(b"begun", more=True))
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def listen_for_disconnect(scope: Scope, receive: Receive, send: Send) -> None:
+    await until_disconnect(receive, send)
+
+
+async def listen_after_disconnect(scope: Scope, receive: Receive, send: Send) -> None:
+    """Asks once more for what it was already told."""
+    await until_disconnect(receive, send)
+    await listen(receive)
+
+
+async def send_after_disconnect(scope: Scope, receive: Receive, send: Send) -> None:
+    await until_disconnect(receive, send)
+    await send(body(b"too late"))
+
+
+async def listen_after_response(scope: Scope, receive: Receive, send: Send) -> None:
+    await read(receive)
+    await answer(send, b"done")
+    await listen(receive)
+
+
+async def stream_without_listening(scope: Scope, receive: Receive, send: Send) -> None:
+    """More than the sockets between server and client hold, so that the client leaves in the middle of it."""
+    await read(receive)
+    await send(start())
+    for _ in range(256):
+        await send(body(b"x" * 65536, more=True))
+    await send(body())
+
+
+async def listen(receive: Receive) -> None:
+    try:
+        await asyncio.wait_for(receive(), PATIENCE)
+    except TimeoutError:
+        pass
