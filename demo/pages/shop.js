@@ -22,9 +22,10 @@ async function call(method, path, body) {
 
 const money = (cents) => `${(cents / 100).toFixed(2)} €`;
 
-async function showItems(search) {
-  const query = new URLSearchParams({ limit: "6", sort: "name" });
-  if (search) query.set("search", search);
+async function showItems() {
+  const asked = new FormData(find("search"));
+  const query = new URLSearchParams({ limit: "6", sort: "name", tag: asked.get("tag") });
+  if (asked.get("search")) query.set("search", asked.get("search"));
   const page = await call("GET", `/items?${query}`);
   if (!page) return;
   find("items").replaceChildren(...page.items.map((item) => {
@@ -73,7 +74,7 @@ async function order() {
 
 find("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  showItems(new FormData(event.target).get("search"));
+  showItems();
 });
 find("login").addEventListener("submit", (event) => {
   event.preventDefault();
