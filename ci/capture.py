@@ -181,8 +181,9 @@ def write_file(sessions: list[Session], origin: str) -> str:
 
 async def run(arguments: argparse.Namespace) -> int:
     capture = Capture(("127.0.0.1", arguments.upstream))
-    async with await asyncio.start_server(capture.serve, "127.0.0.1", arguments.listen):
-        client = await asyncio.create_subprocess_exec(*arguments.client, env={**os.environ, "SHOP": f"http://127.0.0.1:{arguments.listen}"})
+    async with await asyncio.start_server(capture.serve, "127.0.0.1", arguments.listen) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = await asyncio.create_subprocess_exec(*arguments.client, env={**os.environ, "SHOP": f"http://127.0.0.1:{port}"})
         code = await client.wait()
         await capture.settle()
     if code == 0:
@@ -198,7 +199,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Capture what CLIENT sends to a server on 127.0.0.1. CLIENT finds the proxy's URL in SHOP."
     )
-    parser.add_argument("--listen", type=int, default=8000, metavar="PORT")
+    parser.add_argument("--listen", type=int, default=8000, metavar="PORT", help="0: a free one; it shows in the Host fields")
     parser.add_argument("--upstream", type=int, default=8001, metavar="PORT")
     parser.add_argument("--origin", required=True, help="what the client is, with its version")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")

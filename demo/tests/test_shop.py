@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from bridgecheck.demo.shop import app
@@ -58,6 +59,24 @@ def test_two_new_databases_are_the_same(tmp_path: Path, monkeypatch: pytest.Monk
         with TestClient(app):
             dumps.append((tmp_path / name).read_bytes())
     assert dumps[0] == dumps[1]
+
+
+def test_what_is_written_is_there_before_the_answer_is(database: Path) -> None:
+    seen = []
+
+    async def watched_app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                with sqlite3.connect(database) as connection:
+                    seen.append(connection.execute("SELECT stock FROM items WHERE id = 1").fetchone())
+            await send(message)
+
+        await app(scope, receive, watched_send if scope["type"] == "http" else send)
+
+    with TestClient(watched_app) as client:
+        token = client.post("/login", data={"username": "ada", "password": "ada-password"}).json()["access_token"]
+        client.patch("/items/1", json={"stock": 77}, headers={"Authorization": f"Bearer {token}"})
+    assert seen == [(12,), (77,)]
 
 
 def test_an_error_of_the_app(client: TestClient) -> None:
