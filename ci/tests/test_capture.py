@@ -35,6 +35,9 @@ class Server(socketserver.StreamRequestHandler):
             while (field := self.rfile.readline()) != b"\r\n":
                 if field.startswith(b"Content-Length: "):
                     length = int(field[16:])
+            if b"/hints" in line:
+                self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                continue
             if b"/asks" in line:
                 self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.rfile.read(length)
@@ -118,6 +121,17 @@ ask(connection, b"body")
     assert lines[3:] == [
         *("exchange put-asks", "status: 200"),
         *("send", "> PUT /asks HTTP/1.1", "> Content-Length: 4", ">", "wait interim", "send", "+ body", "wait response", "end next"),
+    ]
+
+
+def test_an_interim_answer_and_the_answer_at_once(upstream: int, tmp_path: Path) -> None:
+    client = """
+session(b"hinted")
+ask(connect(), b"GET /hints HTTP/1.1\\r\\n\\r\\n")
+"""
+    lines = captured(upstream, tmp_path / "file", client)
+    assert lines[3:] == [
+        *("exchange get-hints", "status: 200", "send", "> GET /hints HTTP/1.1", ">", "wait interim", "wait response", "end next"),
     ]
 
 
