@@ -85,7 +85,7 @@ struct response_reader {
     size_t complete; /* final responses that are complete, without marked ones */
     size_t interims; /* interim responses in all */
     enum response_phase phase;
-    bool closing;       /* the last final response says that the connection closes after it (Connection: close, HTTP/1.0, framed by close) */
+    bool closing;       /* the last complete final response says that the connection closes after it (Connection: close, HTTP/1.0, framed by close) */
     bool marked;        /* a marked response is complete */
     uint64_t marked_at; /* when its last byte was fed */
     uint64_t stray;     /* CR and LF between responses, or after the last */
@@ -105,12 +105,13 @@ struct response_reader {
     size_t index, capacity;
     size_t held;
     struct response_head head; /* the one under way */
-    size_t text_capacity, field_capacity, content_capacity;
-    struct response_field field;
-    struct response skipped; /* the marked response that is under way, kept apart; never keeps content */
-    struct response *current; /* whose content is under way: the last of `responses`, or `skipped` */
-    uint64_t first_byte, now;
+    size_t text_capacity, field_capacity, content_capacity; /* of what grows at present */
+    struct response_field field;                            /* under way */
+    struct response skipped;                                /* the marked response that is under way; its content is not kept */
+    bool is_marked, is_upgrade;                             /* the response under way */
     bool piece_counted, out_of_memory;
+    const char *failure; /* why a callback stopped llhttp, or will */
+    uint64_t now;
 };
 
 /* A reader lies still from here to response_reader_free(): llhttp points into it. TOKEN (copied, at most RESPONSE_TOKEN_MAX bytes, longer ones are cut)
@@ -124,7 +125,7 @@ int response_reader_feed(struct response_reader *reader, const char *data, size_
 
 /* The peer's FIN (not a reset): completes a response framed by close. A head cut short becomes `error` HPE_INVALID_EOF_STATE, content cut short is told
  * by `complete`. */
-void response_reader_eof(struct response_reader *reader, uint64_t now);
+void response_reader_eof(struct response_reader *reader);
 
 void response_reader_free(struct response_reader *reader);
 
