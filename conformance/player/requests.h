@@ -2,10 +2,10 @@
  *
  * Owns the list of requests; it goes with requests_free(). Knows nothing of sockets, responses, Python or exchanges' steps.
  *
- * It serves two questions: how many responses may come, and what each of them answers. It follows what a tolerant server would follow (bare LF, odd
- * versions, control bytes in values, white space before colons, Content-Length beside chunked, spaces after a chunk's size); a strict server
- * refuses such a request, which is an answer too. It does not guess where servers disagree about where a request ends (a transfer coding other than
- * chunked, CR without LF, a chunk not ended by CRLF): there it stops.
+ * It serves two questions: how many responses may come, and what each of them answers. It follows what a tolerant server would follow (bare
+ * LF, odd versions, control bytes in values, white space before colons, Content-Length beside chunked, spaces after a chunk's size); a
+ * strict server refuses such a request, which is an answer too. It does not guess where servers disagree about where a request ends (a
+ * transfer coding other than chunked, CR without LF, a chunk not ended by CRLF): there it stops.
  */
 #ifndef BRIDGECHECK_REQUESTS_H
 #define BRIDGECHECK_REQUESTS_H
@@ -26,7 +26,8 @@ enum requests_state {
     REQUESTS_FOLLOWED, /* all bytes so far are understood */
     REQUESTS_CLOSED,   /* the last complete request asks to close: a server answers nothing after it. Later bytes are not looked at */
     REQUESTS_UPGRADED, /* the last complete request is CONNECT or asks for an upgrade. Later bytes are not looked at */
-    REQUESTS_BROKEN    /* what began after `complete` requests is not understood: at most one more response, to an unknown method, then nothing sure */
+    REQUESTS_BROKEN /* what began after `complete` requests is not understood: at most one more response, to an unknown method, then nothing
+                       sure */
 };
 
 struct request {
@@ -60,7 +61,8 @@ struct requests {
 /* It lies still from here to requests_free(): llhttp points into it. ALLOCATOR (copied) may be NULL. */
 void requests_init(struct requests *requests, const struct exchange_allocator *allocator);
 
-/* The next SIZE bytes that are sent. Returns 0, or -1 out of memory; then it is BROKEN, what it holds is whole, and it can only be read and freed. */
+/* The next SIZE bytes that are sent. Returns 0, or -1 out of memory; then it is BROKEN, what it holds is whole, and it can only be read and
+ * freed. */
 int requests_feed(struct requests *requests, const char *data, size_t size);
 
 void requests_free(struct requests *requests);

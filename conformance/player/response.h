@@ -1,14 +1,15 @@
 /* response.h: HTTP/1 responses from the bytes of one connection, by llhttp in response mode.
  *
- * Owns what was read: every struct below belongs to the reader and goes with response_reader_free(). Knows nothing of sockets, Python, exchanges or
- * targets; times are whatever the caller passes in. All texts are bytes with a length, none is NUL-terminated.
+ * Owns what was read: every struct below belongs to the reader and goes with response_reader_free(). Knows nothing of sockets, Python,
+ * exchanges or targets; times are whatever the caller passes in. All texts are bytes with a length, none is NUL-terminated.
  *
  * What stands here does not depend on how the bytes were cut, but for `pieces` of a response that is not chunked, and for times.
  *
- * Strictness. llhttp runs strict, but for three things that keep their meaning and would otherwise hide all that follows: control bytes in a field's
- * value (kept as they are), versions other than 0.9, 1.0, 1.1 and 2.0 (reported as they are), and Content-Length beside Transfer-Encoding (read as
- * chunked, RFC 9112 section 6.3; both fields are reported). Bare LF, white space before a colon, folded lines and repeated Content-Length are errors. CR
- * and LF between responses are skipped and counted in `stray`. Leading white space of a field's value is not kept, trailing white space is.
+ * Strictness. llhttp runs strict, but for three things that keep their meaning and would otherwise hide all that follows: control bytes in
+ * a field's value (kept as they are), versions other than 0.9, 1.0, 1.1 and 2.0 (reported as they are), and Content-Length beside
+ * Transfer-Encoding (read as chunked, RFC 9112 section 6.3; both fields are reported). Bare LF, white space before a colon, folded lines
+ * and repeated Content-Length are errors. CR and LF between responses are skipped and counted in `stray`. Leading white space of a field's
+ * value is not kept, trailing white space is.
  */
 #ifndef BRIDGECHECK_RESPONSE_H
 #define BRIDGECHECK_RESPONSE_H
@@ -29,7 +30,12 @@
 #define RESPONSE_REST_MAX 4096u
 #define RESPONSE_TOKEN_MAX 120u
 
-enum response_framing { RESPONSE_NONE, RESPONSE_CONTENT_LENGTH, RESPONSE_CHUNKED, RESPONSE_CLOSE }; /* NONE: HEAD, 1xx, 204, 304, CONNECT's 2xx */
+enum response_framing {
+    RESPONSE_NONE, /* HEAD, 101, 204, 304, CONNECT's 2xx */
+    RESPONSE_CONTENT_LENGTH,
+    RESPONSE_CHUNKED,
+    RESPONSE_CLOSE
+};
 
 /* Name and value of a field, as places in its head's `text`. */
 struct response_field {
@@ -85,13 +91,16 @@ struct response_reader {
     size_t complete; /* final responses that are complete, without marked ones */
     size_t interims; /* interim responses in all */
     enum response_phase phase;
-    bool closing;       /* the last complete final response says that the connection closes after it (Connection: close, HTTP/1.0, framed by close) */
+    bool closing;       /* the last complete final response says that the connection closes after it (Connection: close, HTTP/1.0, framed by
+                           close) */
     bool marked;        /* a marked response is complete */
     uint64_t marked_at; /* when its last byte was fed */
     uint64_t stray;     /* CR and LF between responses, or after the last */
-    const char *error;  /* "" or llhttp's name of what is wrong, or FIELDS_TOO_MANY, FIELDS_TOO_LARGE, RESPONSES_TOO_MANY, HELD_TOO_MUCH, OUT_OF_MEMORY; static */
-    char rest[RESPONSE_REST_MAX]; /* the first bytes of: what is no response, from its first byte where that is before the end of a head, else from the
-                                     byte that is wrong; or of what follows an upgrade or a response that closes; or of a head that is under way */
+    const char *error;  /* "" or llhttp's name of what is wrong, or FIELDS_TOO_MANY, FIELDS_TOO_LARGE, RESPONSES_TOO_MANY, HELD_TOO_MUCH,
+                           OUT_OF_MEMORY; static */
+    char rest[RESPONSE_REST_MAX]; /* the first bytes of: what is no response, from its first byte where that is before the end of a head,
+                                     else from the byte that is wrong; or of what follows an upgrade or a response that closes; or of a head
+                                     that is under way */
     size_t rest_size;
     uint64_t rest_total; /* how many bytes these are in all */
 
@@ -104,7 +113,7 @@ struct response_reader {
     size_t token_size;
     size_t index, capacity;
     size_t held;
-    struct response_head head; /* the one under way */
+    struct response_head head;                              /* the one under way */
     size_t text_capacity, field_capacity, content_capacity; /* of what grows at present */
     struct response_field field;                            /* under way */
     struct response skipped;                                /* the marked response that is under way; its content is not kept */
@@ -114,17 +123,17 @@ struct response_reader {
     uint64_t now;
 };
 
-/* A reader lies still from here to response_reader_free(): llhttp points into it. TOKEN (copied, at most RESPONSE_TOKEN_MAX bytes, longer ones are cut)
- * tells marked responses by their field `bridgecheck-next`; TO may be NULL, ALLOCATOR (copied) too. */
+/* A reader lies still from here to response_reader_free(): llhttp points into it. TOKEN (copied, at most RESPONSE_TOKEN_MAX bytes, longer
+ * ones are cut) tells marked responses by their field `bridgecheck-next`; TO may be NULL, ALLOCATOR (copied) too. */
 void response_reader_init(struct response_reader *reader, const char *token, size_t token_size, response_to_cb to, void *to_context,
                           const struct exchange_allocator *allocator);
 
-/* The next SIZE bytes, read at NOW. Bytes that are no HTTP are no failure: see `error`. Returns 0, or -1 out of memory; then the reader is BROKEN, what
- * it holds is whole, and it can only be read and freed. */
+/* The next SIZE bytes, read at NOW. Bytes that are no HTTP are no failure: see `error`. Returns 0, or -1 out of memory; then the reader is
+ * BROKEN, what it holds is whole, and it can only be read and freed. */
 int response_reader_feed(struct response_reader *reader, const char *data, size_t size, uint64_t now);
 
-/* The peer's FIN (not a reset): completes a response framed by close. A head cut short becomes `error` HPE_INVALID_EOF_STATE, content cut short is told
- * by `complete`. */
+/* The peer's FIN (not a reset): completes a response framed by close. A head cut short becomes `error` HPE_INVALID_EOF_STATE, content cut
+ * short is told by `complete`. */
 void response_reader_eof(struct response_reader *reader);
 
 void response_reader_free(struct response_reader *reader);

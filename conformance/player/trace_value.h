@@ -1,14 +1,16 @@
-/* trace_value.h: the values in a trace record's payload, one token after another (spec/observer/recorder/trace.h says how they are encoded).
+/* trace_value.h: the values in a trace record's payload, one token after another (spec/observer/recorder/trace.h says how they are
+ * encoded).
  *
- * Owns nothing: tokens point into the payload. Knows nothing of Python. Trusts nothing: a token is handed out only when all its bytes lie within the
- * payload, and a container only when its values can (each takes a byte at least), so its count may be used to allocate.
+ * Owns nothing: tokens point into the payload. Knows nothing of Python. Trusts nothing: a token is handed out only when all its bytes lie
+ * within the payload, and a container only when its values can (each takes a byte at least), so its count may be used to allocate.
  *
  * A container's token comes first and is followed by its values, so a reader that takes `count` values after it needs no end mark:
  *
- *     build(): switch on trace_value_next()'s kind: LIST, TUPLE: build() count times; DICT: build() twice count times, key and value in turn;
- *     INSTANCE: build() once; everything else is a value of its own.
+ *     build(): switch on trace_value_next()'s kind: LIST, TUPLE: build() count times; DICT: build() twice count times, key and value in
+ * turn; INSTANCE: build() once; everything else is a value of its own.
  *
- * Nothing is nested deeper than TRACE_VALUE_DEPTH_MAX, so that may recurse. Text is UTF-8 as far as the writer is honest, surrogates passed through: not checked here.
+ * Nothing is nested deeper than TRACE_VALUE_DEPTH_MAX, so that may recurse. Text is UTF-8 as far as the writer is honest, surrogates passed
+ * through: not checked here.
  */
 #ifndef BRIDGECHECK_TRACE_VALUE_H
 #define BRIDGECHECK_TRACE_VALUE_H
@@ -51,13 +53,15 @@ struct trace_token {
 
 struct trace_cursor {
     const char *at, *end;
-    unsigned depth;                           /* containers that are open */
-    uint64_t left[TRACE_VALUE_DEPTH_MAX + 1]; /* values still to come in each; left[0]: unused */
+    unsigned depth;                       /* containers that are open */
+    uint64_t left[TRACE_VALUE_DEPTH_MAX]; /* values still to come in each */
+    bool broken;
 };
 
 void trace_value_start(struct trace_cursor *cursor, const char *payload, size_t size);
 
-/* The next token. Returns 1; 0 at the payload's end (never inside a value), or -1 where it is broken or ends inside a value, from then on always. */
+/* The next token. Returns 1; 0 at the payload's end (never inside a value), or -1 where it is broken or ends inside a value, from then on
+ * always. */
 int trace_value_next(struct trace_cursor *cursor, struct trace_token *token);
 
 #endif
