@@ -108,13 +108,25 @@ def _word(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
+_NAME_LISTS = ("response.field-order", "response.field-case", "scope.headers-order")
+
+
+def _shared(names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that both sides have: one that only one side has is a difference of its own, not one of order or case too."""
+    known = {name.lower() for name in others}
+    return tuple(name for name in names if name.lower() in known)
+
+
 def _changes(reference: Facts, candidate: Facts) -> Iterator[Difference]:
     for place, path in sorted(reference.keys() | candidate.keys()):
         left, right = reference.get((place, path), MISSING), candidate.get((place, path), MISSING)
         if isinstance(left, Content) and isinstance(right, Content):
             if left != right:
                 yield from _content_changes(place, path, left, right)
-        elif not same(left, right):
+            continue
+        if path in _NAME_LISTS and isinstance(left, tuple) and isinstance(right, tuple):
+            left, right = _shared(left, right), _shared(right, left)
+        if not same(left, right):
             yield Difference(place, path, _kind(path, left, right), left, right)
 
 
@@ -141,12 +153,10 @@ def _prune(differences: list[Difference]) -> Iterator[Difference]:
     """A part that is there on one side only is one difference, not one for each of its facts."""
     gone = {(d.place, d.path) for d in differences if d.path in (*_PARTS, "scope") and d.kind in ("missing", "added")}
     for difference in differences:
-        part = difference.path.split(".")[0]
-        owner = "call" if any((difference.place, owner) in gone for owner in ("call",)) else part
-        if (difference.place, owner) in gone and difference.path != owner:
+        whole = "response" if " response " in difference.place else "call"
+        if (difference.place, whole) in gone and difference.path != whole:
             continue
-        parent = next((d for d in differences if d.place == difference.place and _holds(d, difference)), None)
-        if parent is None:
+        if not any(d.place == difference.place and _holds(d, difference) for d in differences):
             yield difference
 
 

@@ -65,7 +65,7 @@ def _response(facts: Facts, place: str, response: dict[str, Any], address: Addre
     for name, values in named.items():
         facts[place, f"response.field[{name}]"] = values
     facts[place, "response.field-order"] = tuple(named)
-    facts[place, "response.field-case"] = tuple(name for name, _ in response["fields"])
+    facts[place, "response.field-case"] = tuple(sorted({name.decode("latin-1") for name, _ in response["fields"]}, key=str.lower))
     facts[place, "response.framing"] = response["framing"]
     facts[place, "response.complete"] = response["complete"]
     facts[place, "response.interim"] = tuple(interim["status"] for interim in response["interim"])

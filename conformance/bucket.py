@@ -1,0 +1,101 @@
+"""Buckets: differences with one cause, as one finding.
+
+Takes findings with the exchanges they were found in, gives buckets. Knows nothing of files, targets or of how a report looks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ._player import Exchange
+from .difference import Difference
+from .judge import Finding
+from .weight import SEVERITIES, weight
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A difference in an exchange. `session` holds what must be played to see it: the exchange and what goes before it."""
+
+    difference: Difference
+    session: tuple[Exchange, ...]
+    tap: str
+
+    @property
+    def exchange(self) -> Exchange:
+        return self.session[-1]
+
+
+@dataclass
+class Bucket:
+    """All sightings with one signature, and the consequences that go with them."""
+
+    signature: str
+    steady: bool = False
+    sightings: list[Sighting] = field(default_factory=list)
+    consequences: set[str] = field(default_factory=set)
+
+    @property
+    def shortest(self) -> Sighting:
+        """The smallest thing that shows it."""
+        return min(self.sightings, key=lambda s: (len(s.session), sum(e.sends for e in s.session), s.exchange.name))
+
+    @property
+    def difference(self) -> Difference:
+        return self.shortest.difference
+
+    @property
+    def severity(self) -> str:
+        return self.difference.severity
+
+    @property
+    def why(self) -> str:
+        return weight(self.difference.path, self.difference.kind).why
+
+    @property
+    def title(self) -> str:
+        return title(self.difference)
+
+    @property
+    def exchanges(self) -> list[str]:
+        return sorted({sighting.exchange.name for sighting in self.sightings})
+
+    @property
+    def routes(self) -> list[str]:
+        return sorted({route for sighting in self.sightings for route in routes(sighting.exchange)})
+
+
+def routes(exchange: Exchange) -> list[str]:
+    """`GET /items` for each request of the exchange, without its query."""
+    return [f"{method.decode('latin-1')} {target.decode('latin-1').partition('?')[0]}" for method, target in exchange.requests]
+
+
+def title(difference: Difference) -> str:
+    """One line that a person reads: what, under the reference, and under the candidate."""
+    path, kind = difference.path, difference.kind
+    if path.startswith("request"):
+        served = kind == "served→refused"
+        about = path.removeprefix("request").strip("[]")
+        sentence = "the reference serves this request, the candidate does not" if served else "the candidate serves a request that the reference does not"
+        return f"{sentence} ({about})" if about else sentence
+    if path == "died":
+        return "the candidate ends while it serves this" if kind == "running→died" else "the reference ends while it serves this"
+    words = {"missing": "missing under the candidate", "added": "only under the candidate", "value": "another value under the candidate"}
+    if path in ("response", "call", "connection"):
+        words = {"missing": "missing under the candidate", "added": "one more under the candidate"}
+    return f"{path}: {words.get(kind) or kind.replace('→', ' → ')}"
+
+
+def buckets(found: Iterable[tuple[tuple[Exchange, ...], str, Finding]]) -> list[Bucket]:
+    """Group what was found, per exchange (with what goes before it in its session) and tap; heaviest first."""
+    grouped: dict[str, Bucket] = {}
+    for session, tap, finding in found:
+        for difference in finding.differences:
+            if difference.because is not None:
+                bucket = grouped.setdefault(difference.because.signature, Bucket(difference.because.signature))
+                bucket.consequences.add(title(difference))
+                continue
+            bucket = grouped.setdefault(difference.signature, Bucket(difference.signature))
+            bucket.sightings.append(Sighting(difference, session, tap))
+            bucket.steady |= difference in finding.confirmed
+    order = sorted(grouped.values(), key=lambda b: (-SEVERITIES.index(b.severity), b.difference.side, b.difference.path, b.difference.kind))
+    return order

@@ -1,0 +1,240 @@
+"""The gate: all taps to reference, twin and candidate; what differs; whether "same" was earned.
+
+The one place where taps, stages, the judge and buckets meet. Prints nothing, writes nothing: gives an Outcome.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ._player import Exchange
+from .bucket import Bucket, buckets, routes
+from .difference import Difference, differences
+from .errors import NotEarned
+from .fact import Address, Facts, call_facts
+from .judge import Finding, Play, judge, suspects
+from .stage import Death, Result, Stage
+from .tap import Session, Tap
+from .target import Target
+from .weight import at_least, quirks
+
+REPLAYS = 3
+STATUSES_AGREE = 0.95  # of the recorded statuses, on the reference; below that the traffic does not fit the app
+
+Say = Callable[[str], None]
+MakeTargets = Callable[[bool], list[Target]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done. `targets(own_app)` makes the targets of a stage, stopped: reference, twin if there is one, candidate."""
+
+    taps: Sequence[Tap]
+    targets: MakeTargets
+    twin: bool
+    jobs: int
+    patience: float
+    fail_on: str
+
+
+@dataclass
+class Route:
+    """How a route of the user's app was played."""
+
+    played: int = 0
+    statuses: set[int] = field(default_factory=set)  # as the reference answered
+    differs: bool = False
+
+
+@dataclass
+class Outcome:
+    """What the gate found. Everything that varies from run to run is in `times` and `noise_counts`."""
+
+    buckets: list[Bucket]
+    noise: set[str]
+    quirks: Counter[str]
+    exchanges: dict[str, int]  # by tap
+    routes: dict[str, Route]
+    not_tried: list[str]
+    targets: list[dict[str, Any]]
+    times: dict[str, float]
+    cpu: dict[str, float]
+    fail_on: str
+
+    @property
+    def failing(self) -> list[Bucket]:
+        return [bucket for bucket in self.buckets if at_least(bucket.severity, self.fail_on)]
+
+    @property
+    def same(self) -> bool:
+        return not self.failing
+
+
+class Gate:
+    """One run."""
+
+    def __init__(self, plan: Plan, say: Say) -> None:
+        self.plan = plan
+        self.say = say
+        self.found: list[tuple[tuple[Exchange, ...], str, Finding]] = []
+        self.noise: set[str] = set()
+        self.quirks: Counter[str] = Counter()
+        self.routes: dict[str, Route] = {}
+        self.not_tried: list[str] = []
+        self.times: dict[str, float] = {}
+        self.cpu: Counter[str] = Counter()
+        self.described: list[dict[str, Any]] = []
+        self.unearned: list[str] = []
+
+    def run(self) -> Outcome:
+        """Play everything. Raises BridgecheckError where a target was never ready or "same" cannot be earned."""
+        for own_app in (False, True):
+            taps = [tap for tap in self.plan.taps if tap.own_app == own_app and tap.sessions]
+            if taps:
+                self._stage(own_app, taps)
+        if self.unearned:
+            raise NotEarned(self.unearned)
+        return Outcome(
+            buckets(self.found),
+            self.noise,
+            self.quirks,
+            {tap.name: tap.exchanges for tap in self.plan.taps},
+            self.routes,
+            self.not_tried,
+            self.described,
+            self.times,
+            dict(self.cpu),
+            self.plan.fail_on,
+        )
+
+    def _stage(self, own_app: bool, taps: list[Tap]) -> None:
+        stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
+        with stage.running():
+            if not self.described:
+                self.described = [target.describe() for target in stage.targets]
+            for tap in taps:
+                self._tap(stage, tap)
+            self._process(stage, taps[0])
+            for target in stage.targets:
+                self.cpu[target.name] += target.cpu_seconds()
+
+    def _tap(self, stage: Stage, tap: Tap) -> None:
+        jobs = 1 if tap.own_app else self.plan.jobs  # the user's app has a state, which exchanges side by side would share
+        self.say(f"{tap.name}: {tap.exchanges} exchanges")
+        begin = time.monotonic()
+        first = stage.play(tap.sessions, jobs=jobs)
+        self.times[tap.name] = time.monotonic() - begin
+        self._earned(tap, first)
+        self._deaths(stage, tap, first.deaths)
+        doubtful = [index for index, session in enumerate(tap.sessions) if self._doubtful(session, first.facts[index])]
+        replays: list[dict[int, list[tuple[Facts, ...] | None]]] = []
+        if doubtful:
+            count = sum(self._doubt(tap.sessions[index], first.facts[index]) for index in doubtful)
+            self.say(f"{tap.name}: {count} exchanges differ, replaying from fresh state")
+            for _ in range(REPLAYS):
+                # On an app with a state an exchange means what it meant only behind all that went before it.
+                again = list(range(doubtful[-1] + 1)) if tap.own_app else doubtful
+                stage.restart()
+                replay = stage.play([tap.sessions[index] for index in again], jobs=jobs)
+                self._deaths(stage, tap, replay.deaths)
+                replays.append(dict(zip(again, replay.facts, strict=True)))
+            self.times[f"{tap.name} replays"] = time.monotonic() - begin - self.times[tap.name]
+        for index, session in enumerate(tap.sessions):
+            for position, exchange in enumerate(session):
+                facts = [first.facts[index][position], *(replay[index][position] for replay in replays if index in replay)]
+                self._exchange(tap, tuple(session[: position + 1]), [item for item in facts if item is not None])
+                if first.facts[index][position] is None and not self._killed(exchange):
+                    self.not_tried.append(f"{tap.name} {exchange.name}: not played, a target died too often")
+
+    def _killed(self, exchange: Exchange) -> bool:
+        return any(session and session[-1] is exchange and any(d.path == "died" for d in finding.confirmed) for session, _, finding in self.found)
+
+    def _plays(self, facts: Sequence[tuple[Facts, ...]]) -> list[Play]:
+        return [Play(item[0], item[1] if self.plan.twin else None, item[-1]) for item in facts]
+
+    def _doubt(self, session: Session, played: list[tuple[Facts, ...] | None]) -> int:
+        return sum(
+            suspects(self._plays([facts])[0], _rule(exchange)) for exchange, facts in zip(session, played, strict=True) if facts is not None
+        )
+
+    def _doubtful(self, session: Session, played: list[tuple[Facts, ...] | None]) -> bool:
+        return self._doubt(session, played) > 0
+
+    def _exchange(self, tap: Tap, session: tuple[Exchange, ...], facts: Sequence[tuple[Facts, ...]]) -> None:
+        """Judge one exchange by all its plays, and count its quirks and routes."""
+        if not facts:
+            return
+        exchange = session[-1]
+        plays = self._plays(facts)
+        finding = judge(plays, _rule(exchange))
+        self.found.append((session, tap.name, finding))
+        self.noise |= {path for _, path in finding.noise}
+        first = plays[0]
+        shared = {path for _, path in first.reference} & {path for _, path in first.candidate}
+        for entry in quirks():
+            if any(entry.path.fullmatch(path) for path in shared):
+                self.quirks[entry.name] += 1
+        if tap.own_app:
+            statuses = {value for (_, path), value in first.reference.items() if path == "response.status"}
+            for name in routes(exchange):
+                route = self.routes.setdefault(name, Route())
+                route.played += 1
+                route.statuses |= statuses
+                route.differs |= bool(finding.differences)
+
+    def _deaths(self, stage: Stage, tap: Tap, deaths: Sequence[Death]) -> None:
+        for death in deaths:
+            if any(session == death.session and any(d.path == "died" for d in finding.confirmed) for session, _, finding in self.found):
+                continue
+            kind = "running→died" if death.target == stage.targets[-1].name else "died→running"
+            difference = Difference(death.target, "died", kind, "running", death.story)
+            self.say(f"{death.target} died: {death.story}")
+            steady = bool(death.session)  # it died again when everything was played one by one
+            session = death.session or tuple(tap.sessions[0][:1])
+            self.found.append((session, tap.name, Finding([difference] if steady else [], [] if steady else [difference])))
+
+    def _process(self, stage: Stage, tap: Tap) -> None:
+        """The lifespan calls, which no exchange makes: compared once per stage."""
+        sides: list[Facts] = []
+        for target, calls in zip(stage.targets, stage.lifespans(), strict=True):
+            facts: Facts = {}
+            for number, call in enumerate(calls, 1):
+                call_facts(facts, f"lifespan call {number}", call, Address(target.host, target.port))
+            sides.append(facts)
+        noise = {(d.place, d.path) for d in differences(sides[0], sides[1])} if self.plan.twin else set()
+        found = [replace(d, path=f"lifespan.{d.path}") for d in differences(sides[0], sides[-1]) if (d.place, d.path) not in noise]
+        if found:
+            self.found.append((tuple(tap.sessions[0][:1]), tap.name, Finding(found)))
+
+    def _earned(self, tap: Tap, result: Result) -> None:
+        """What would make a "same" worthless: nothing answered, calls that no trace shows, traffic of another app."""
+        answered = agreed = recorded = 0
+        traced = [0] * len(result.facts[0][0] or ()) if result.facts and result.facts[0] else []
+        for session, played in zip(tap.sessions, result.facts, strict=True):
+            for exchange, facts in zip(session, played, strict=True):
+                if facts is None:
+                    continue
+                for side, item in enumerate(facts):
+                    if side < len(traced):
+                        traced[side] += any(path == "call" for _, path in item)
+                statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
+                calls = any(path == "call" for _, path in facts[0])
+                answered += calls and any(200 <= status < 300 for status in statuses)
+                if any(200 <= status < 300 for status in statuses) and not calls:
+                    self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
+                if "status" in exchange.meta:
+                    recorded += 1
+                    agreed += exchange.meta["status"].split() == [str(status) for status in statuses]
+        if not answered:
+            self.unearned.append(f"{tap.name}: not one 2xx came from the app; nothing that matters was compared")
+        if traced and answered and not all(traced):
+            self.unearned.append(f"{tap.name}: a target answered, but traced no call of the app; the observer is not in its process")
+        if recorded and agreed < recorded * STATUSES_AGREE:
+            self.unearned.append(f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app")
+        self.unearned.extend(result.untraced[:5])
+
+
+def _rule(exchange: Exchange) -> str:
+    return (exchange.meta.get("rules", "").split() or [""])[0]

@@ -1,0 +1,5 @@
+"""python -m bridgecheck"""
+
+from .main import main
+
+main()

@@ -1,0 +1,125 @@
+"""`bridgecheck gate`: the options, what is printed, the exit code. The work is in bridgecheck.conformance.gate."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from bridgecheck.conformance import report, tap
+from bridgecheck.conformance.errors import UsageError
+from bridgecheck.conformance.gate import Gate, Outcome, Plan
+from bridgecheck.conformance.server import parse_server
+from bridgecheck.conformance.target import App, Target, check_app
+from bridgecheck.conformance.weight import SEVERITIES
+
+from . import options
+
+TAPS = ("spec", "recorded")
+_STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
+
+
+@click.command()
+@click.argument("application", metavar="APP")
+@click.option("--candidate", metavar="SERVER", required=True, help="What is to take the reference's place.")
+@click.option("--reference", metavar="SERVER", default="uvicorn", show_default=True, help="What serves the app today.")
+@click.option("--taps", default=",".join(TAPS), show_default=True, help="Where exchanges come from.")
+@click.option("--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic.")
+@click.option("--tier", type=click.Choice(["quick", "default", "deep"]), default="default", show_default=True, help="How much is played.")
+@click.option("--twin", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Run the reference twice, to know noise.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="rule", show_default=True, help="The lightest finding that is no longer the same.")
+@click.option("--report", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("bridgecheck-report"), show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="For taps that choose.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state.")
+@options.target
+@options.config
+@click.pass_context
+def gate(
+    context: click.Context,
+    application: str,
+    candidate: str,
+    reference: str,
+    taps: str,
+    traffic: tuple[Path, ...],
+    tier: str,
+    twin: str,
+    fail_on: str,
+    folder: Path,
+    seed: int,
+    jobs: int,
+    factory: bool,
+    app_dir: str,
+    interpreter: str | None,
+    start_timeout: float,
+    patience: float,
+) -> int:
+    """Run APP under the reference and the candidate, play the same traffic to both, and say what differs.
+
+    SERVER is name[:key=value[,key=value…]], with the server's own long options as keys (uvicorn:http=h11,loop=asyncio), or a command with {app} and {port} in it.
+
+    Exit code: 0 same, 1 different, 2 usage, configuration or traffic that does not fit, 3 a target never listened.
+    """
+    python = interpreter or sys.executable
+    chosen = [name.strip() for name in taps.split(",") if name.strip()]
+    if set(chosen) - set(TAPS) or not chosen:
+        raise UsageError(f"--taps {taps}: the taps are {', '.join(TAPS)}")
+    servers = [parse_server(reference), parse_server(candidate)]
+    own = options.app(application, factory, app_dir, context)
+    probe = App(tap.PROBE)
+    found = [tap.spec()] if "spec" in chosen else []
+    not_tried = _not_tried(chosen, traffic)
+    if "recorded" in chosen and traffic:
+        found.append(tap.recorded(traffic))
+    if not found:
+        raise UsageError("nothing to play: the tap recorded needs --traffic")
+    check_app(own, python)
+
+    console = Console(stderr=True)
+    sides = [("reference", servers[0]), ("candidate", servers[1])]
+    if twin == "on":
+        sides.insert(1, ("twin", servers[0]))
+
+    def targets(own_app: bool) -> list[Target]:
+        return [Target(name, server, own if own_app else probe, python=python, start_timeout=start_timeout) for name, server in sides]
+
+    console.print(f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}", highlight=False)
+    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on)
+    runner = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False))
+    outcome = runner.run()
+    outcome.not_tried[:0] = not_tried
+    shown = [servers[0].given, servers[1].given]
+    extra = [word for word, given in ((f"--app-dir={app_dir}", app_dir != "."), ("--factory", factory)) if given]
+    report.write(folder, outcome, application, shown, extra)
+    _print(Console(soft_wrap=True), application, outcome, shown, extra, folder)
+    return 0 if outcome.same else 1
+
+
+def _not_tried(chosen: list[str], traffic: tuple[Path, ...]) -> list[str]:
+    missing = [f"tap {name}: left out by --taps" for name in TAPS if name not in chosen]
+    if "recorded" in chosen and not traffic:
+        missing.append("the app's own routes: no --traffic was given")
+    return [*missing, "WebSocket, signals and exit codes: the player has not learnt them"]
+
+
+def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:
+    """The verdict as a person reads it: what was not tried, what differs, the word."""
+    console.print("\n[bold]Not tried[/bold]")
+    for item in outcome.not_tried:
+        console.print(f"  {escape(item)}", highlight=False)
+    if outcome.buckets:
+        console.print("\n[bold]Differences[/bold]")
+    for bucket in outcome.buckets:
+        steady = "" if bucket.steady else " (intermittent)"
+        style = _STYLES[bucket.severity]
+        console.print(f"  [{style}]{bucket.severity:5}[/{style}] {bucket.difference.side:7} {escape(bucket.title)}{steady}", highlight=False)
+        if bucket.severity != "drift":
+            values = report.show(bucket.difference.reference), report.show(bucket.difference.candidate)
+            console.print(f"        reference {escape(values[0][:100])}   candidate {escape(values[1][:100])}", highlight=False)
+            console.print(f"        {escape(report.reproduce(bucket, servers, extra, folder))}", style="cyan", highlight=False)
+    total = sum(outcome.exchanges.values())
+    taps = ", ".join(f"{name} {count}" for name, count in outcome.exchanges.items())
+    console.print(f"\n{total} exchanges ({taps}); {len(outcome.noise)} noisy facts; report in {escape(str(folder))}", highlight=False)
+    word, style = ("same", "bold green") if outcome.same else ("different", "bold red")
+    counts = ", ".join(f"{sum(b.severity == s for b in outcome.buckets)} {s}" for s in reversed(SEVERITIES))
+    console.print(f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts})", highlight=False)

@@ -1,0 +1,78 @@
+"""Options that several commands share, and the configuration file behind them.
+
+Knows click and TOML. Every key of bridgecheck.toml is an option: `fail-on = "drift"` is `--fail-on drift`.
+"""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridgecheck.conformance.errors import UsageError
+from bridgecheck.conformance.target import App
+
+CONFIG = "bridgecheck.toml"
+_PATHS = ("traffic", "app-dir", "waivers", "report")  # keys that name files, which stand relative to the configuration file
+
+
+def _configure(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Make the file's keys the defaults of the command's options. Without --config, ./bridgecheck.toml where it exists."""
+    path = value or Path(CONFIG)
+    if value is None and not path.is_file():
+        return None
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    app = data.pop("app", {})
+    known = {option.lstrip("-"): p.name for p in context.command.params for option in p.opts}
+    defaults: dict[str, Any] = {}
+    for key, entry in data.items():
+        if key not in known:
+            raise UsageError(f"{path}: no option --{key}; known keys: {', '.join(sorted(known))}")
+        if key in _PATHS:
+            entry = [str(path.parent / item) for item in entry] if isinstance(entry, list) else str(path.parent / entry)
+        defaults[known[key]] = entry
+    if not isinstance(app, dict) or set(app) - {"state", "environment"}:
+        raise UsageError(f"{path}: [app] has the keys state and environment")
+    context.default_map = {**(context.default_map or {}), **defaults}
+    context.meta["bridgecheck.app"] = (
+        [str(path.parent / item) for item in app.get("state", [])],
+        {str(key): str(item) for key, item in app.get("environment", {}).items()},
+    )
+    return path
+
+
+def config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--config FILE, read before the other options so that it can give them defaults."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_configure,
+        help=f"Configuration file; every key is an option.  [default: {CONFIG} where it exists]",
+    )(command)
+
+
+def target(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How targets are started, for every command that starts some."""
+    for option in (
+        click.option("--patience", type=click.FloatRange(0.05, 60), default=2.0, show_default=True, help="Seconds that a wait may take."),
+        click.option("--start-timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="Seconds until a target must listen."),
+        click.option("--python", "interpreter", type=click.Path(), default=None, help="Interpreter that has the app and the servers.  [default: this one]"),
+        click.option("--app-dir", type=click.Path(), default=".", show_default=True, help="Folder the app is imported from."),
+        click.option("--factory", is_flag=True, help="APP is a function that makes the app."),
+    ):
+        command = option(command)
+    return command
+
+
+def app(reference: str, factory: bool, app_dir: str, context: click.Context) -> App:
+    """The user's app with the state and environment that the configuration names."""
+    state, environment = context.meta.get("bridgecheck.app", ([], {}))
+    return App(reference, factory=factory, app_dir=app_dir, state=state, environment=environment)

@@ -1,0 +1,139 @@
+"""Reports: an Outcome as report.json, run.json, report.html and exchange files.
+
+Knows how findings are written down. Decides nothing: what a bucket is and what fails was decided before.
+"""
+
+import json
+import os
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from .. import tap
+from ..bucket import Bucket
+from ..gate import Outcome
+from ..weight import quirks
+
+VALUE_MAX = 400  # characters of a value that is shown
+
+
+def show(value: Any) -> str:
+    """A value of a fact for people, bounded."""
+    if getattr(value, "data", None) is not None:
+        value = value.data
+    text = value.__qualname__ if isinstance(value, type) else repr(value)
+    return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"
+
+
+def exchange_file(bucket: Bucket) -> str:
+    """Where the bucket's exchange stands, inside the report's folder."""
+    return f"exchanges/{bucket.signature}.exchange"
+
+
+def reproduce(bucket: Bucket, servers: list[str], options: list[str], folder: Path | None = None) -> str:
+    """The command that shows it again; from the report's folder, or from where FOLDER is seen."""
+    file = exchange_file(bucket) if folder is None else str(folder / exchange_file(bucket))
+    words = ["bridgecheck", "play", file]
+    for server in servers:
+        words += ["--on", server]
+    return " ".join(word if all(c.isalnum() or c in "-_./:=,+@" for c in word) else "'" + word.replace("'", "'\\''") + "'" for word in words + options)
+
+
+def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str, Any]:
+    """report.json: what seed and versions decide, the same from run to run. Its schema is report.schema.json."""
+    return {
+        "verdict": "same" if outcome.same else "different",
+        "targets": outcome.targets,
+        "not_tried": outcome.not_tried,
+        "exchanges": {"total": sum(outcome.exchanges.values()), "by_tap": outcome.exchanges},
+        "buckets": [
+            {
+                "signature": bucket.signature,
+                "title": bucket.title,
+                "side": bucket.difference.side,
+                "verdict": "undefined",
+                "rules": [],
+                "severity": bucket.severity,
+                "confirmed": bucket.steady,
+                "intermittent": not bucket.steady,
+                "why": bucket.why,
+                "seen_in": bucket.exchanges,
+                "consequences": sorted(bucket.consequences),
+                "routes": bucket.routes,
+                "exchange": exchange_file(bucket),
+                "reproduce": reproduce(bucket, servers, options),
+            }
+            for bucket in outcome.buckets
+        ],
+        "waived": [],
+        "noise": sorted(outcome.noise),
+        "quirks": [{"name": q.name, "reason": q.reason, "exchanges": outcome.quirks[q.name]} for q in quirks()],
+        "routes": [
+            {
+                "route": name,
+                "played": route.played,
+                "statuses": sorted(route.statuses),
+                "verdict": "different" if route.differs else "same",
+            }
+            for name, route in sorted(outcome.routes.items())
+        ],
+    }
+
+
+def run(outcome: Outcome) -> dict[str, Any]:
+    """run.json: what varies from run to run. Its schema is run.schema.json."""
+    return {
+        "seconds": {name: round(value, 3) for name, value in outcome.times.items()},
+        "cpu_seconds": {name: round(value, 3) for name, value in outcome.cpu.items()},
+        "working_folder": os.getcwd(),
+        "values": {
+            bucket.signature: {
+                "exchange": bucket.shortest.exchange.name,
+                "place": bucket.difference.place,
+                "reference": show(bucket.difference.reference),
+                "candidate": show(bucket.difference.candidate),
+            }
+            for bucket in outcome.buckets
+        },
+    }
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is the old one or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write(folder: Path, outcome: Outcome, app: str, servers: list[str], options: list[str]) -> None:
+    """All files of a report. The exchanges come first and report.json last, so that whoever finds it finds what it names."""
+    for bucket in outcome.buckets:
+        sighting = bucket.shortest
+        own = app if sighting.tap != "spec" else tap.PROBE
+        write_whole(folder / exchange_file(bucket), tap.text(sighting.session, own))
+    data, volatile = report(outcome, servers, options), run(outcome)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(files(__package__).joinpath("report.html.j2").read_text("utf-8"))
+    exchanges = {bucket.signature: tap.text(bucket.shortest.session, app).decode("utf-8", "replace") for bucket in outcome.buckets}
+    html = page.render(report=data, run=volatile, app=app, exchanges=exchanges, fail_on=outcome.fail_on)
+    write_whole(folder / "report.html", html.encode())
+    write_whole(folder / "run.json", _json(volatile))
+    write_whole(folder / "report.json", _json(data))
+    known = {exchange_file(bucket) for bucket in outcome.buckets}
+    for old in (folder / "exchanges").glob("*.exchange"):
+        if f"exchanges/{old.name}" not in known:
+            old.unlink()  # of an earlier report in the same folder

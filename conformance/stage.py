@@ -1,0 +1,140 @@
+"""A stage: the targets with one app, and the player before them. Plays sessions, starts afresh, survives a target that dies.
+
+Owns the running targets from enter to exit. Knows nothing of what a difference is, except that a target which died is one.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._player import Exchange, Player
+from .fact import Address, Facts, facts_of
+from .tap import Session
+from .target import Target, start_all
+
+DEATHS_MAX = 3  # restarts of one target, after which what is left is not played
+
+Progress = Callable[[int], bool]
+
+
+@dataclass(frozen=True)
+class Death:
+    """A target ended by itself while it was played to."""
+
+    target: str
+    session: tuple[Exchange, ...]
+    story: str  # exit code or signal, and its last lines
+
+
+@dataclass
+class Result:
+    """Per session and exchange: the facts per target in the stage's order, or None where it was not played."""
+
+    facts: list[list[tuple[Facts, ...] | None]]
+    deaths: list[Death] = field(default_factory=list)
+    untraced: list[str] = field(default_factory=list)  # what the traces do not account for, in words
+
+
+class Stage:
+    """`make` gives the targets, stopped; the first is the reference, the last the candidate."""
+
+    def __init__(self, targets: Sequence[Target], *, patience: float) -> None:
+        self.targets = list(targets)
+        self.patience = patience
+        self.player: Player | None = None
+        self.deaths: dict[str, int] = {target.name: 0 for target in targets}
+
+    def start(self) -> None:
+        """All targets on fresh state. NotReady when one does not come up; nothing is left running then."""
+        start_all(self.targets)
+        self.player = Player([target.address() for target in self.targets], patience=self.patience)
+
+    def stop(self) -> None:
+        if self.player is not None:
+            self.player.close()
+            self.player = None
+        for target in self.targets:
+            target.stop()
+
+    def restart(self) -> None:
+        """The same targets again on fresh state."""
+        self.stop()
+        self.start()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Stage"]:
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
+
+    def _facts(self, observations: tuple[Any, ...]) -> tuple[Facts, ...]:
+        return tuple(
+            facts_of(observation, Address(target.host, target.port)) for observation, target in zip(observations, self.targets, strict=True)
+        )
+
+    def lifespans(self) -> list[list[dict[str, Any]]]:
+        assert self.player is not None
+        return self.player.lifespans()
+
+    def play(self, sessions: Sequence[Session], *, jobs: int, progress: Progress | None = None) -> Result:
+        """Play all sessions. Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
+        name; what stands behind it is played after one more start."""
+        result = Result([[None] * len(session) for session in sessions])
+        left = list(range(len(sessions)))
+        crowd: list[Death] = []  # deaths among exchanges side by side, where nobody knows which one did it
+        while left:
+            assert self.player is not None
+            played = self.player.play([sessions[index] for index in left], jobs=jobs, progress=progress)
+            for index, observations in zip(left, played, strict=True):
+                result.facts[index] = [None if item is None else self._facts(item) for item in observations]
+            result.untraced.extend(self._unclaimed())
+            died = [target for target in self.targets if target.died() is not None]
+            if not died:
+                break
+            for target in died:
+                self.deaths[target.name] += 1
+            if jobs > 1 and len(left) > 1:
+                crowd = [Death(target.name, (), target.died() or "") for target in died]
+                jobs = 1
+            else:
+                left = self._bury(result, died, sessions, left)
+                crowd = []
+            if max(self.deaths.values()) > DEATHS_MAX:
+                for index in left:
+                    result.facts[index] = [None] * len(sessions[index])
+                break
+            self.restart()
+        result.deaths.extend(crowd)
+        return result
+
+    def _bury(self, result: Result, died: list[Target], sessions: Sequence[Session], left: list[int]) -> list[int]:
+        """Name the exchange under which the targets died, the last one that reached them, and give the sessions behind it."""
+        for number, index in reversed(list(enumerate(left))):
+            facts = result.facts[index]
+            reached = [position for position, item in enumerate(facts) if item is not None and not _refused(item)]
+            if reached:
+                killer = reached[-1]
+                for position in range(killer, len(facts)):
+                    facts[position] = None  # the target's death is the finding, not the silence that followed
+                break
+            result.facts[index] = [None] * len(facts)
+        else:
+            number, index, killer = 0, left[0], 0  # it died before anything reached it: the first one found it dead
+        for target in died:
+            result.deaths.append(Death(target.name, tuple(sessions[index][: killer + 1]), target.died() or ""))
+        return left[number + 1 :]
+
+    def _unclaimed(self) -> list[str]:
+        assert self.player is not None
+        return [
+            f"{target.name}: a call of the app that no exchange explains: {call['scope'].get('method', '')} {call['scope'].get('path', '')}".rstrip()
+            for target, calls in zip(self.targets, self.player.unclaimed(), strict=True)
+            for call in calls
+        ]
+
+
+def _refused(played: tuple[Facts, ...]) -> bool:
+    return any(path == "connection" and opened is False for facts in played for (_, path), opened in facts.items())

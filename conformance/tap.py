@@ -1,0 +1,91 @@
+"""Taps: where exchanges come from. Each gives sessions; what is played and judged afterwards is the same for all.
+
+Knows files and the packages that ship them. Knows nothing of targets.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ._player import Exchange, ExchangeError, parse
+from .errors import UsageError
+
+MAGIC = b"bridgecheck-exchange 1\n"
+PROBE = "bridgecheck.spec.apps.probe:app"
+
+Session = list[Exchange]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Exchanges of one origin. `own_app` says that they are meant for the user's app, in order and on one state; else for the probe app, which has none."""
+
+    name: str
+    own_app: bool
+    sessions: list[Session]
+
+    @property
+    def exchanges(self) -> int:
+        return sum(map(len, self.sessions))
+
+
+def read(path: Path) -> list[Exchange]:
+    """The exchanges of one file. UsageError names file, line and column."""
+    try:
+        return parse(path.read_bytes(), str(path))
+    except ExchangeError as error:
+        raise UsageError(f"{error.file}:{error.line}:{error.column}: {error.message}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def sessions(exchanges: Iterable[Exchange]) -> list[Session]:
+    """Neighbours of the same session together; an exchange outside a session is one of its own."""
+    grouped: list[Session] = []
+    for exchange in exchanges:
+        if exchange.session and grouped and grouped[-1][0].session == exchange.session:
+            grouped[-1].append(exchange)
+        else:
+            grouped.append([exchange])
+    return grouped
+
+
+def spec() -> Tap:
+    """The hand-written cases of spec/cases, for the probe app."""
+    with as_file(files("bridgecheck.spec").joinpath("cases")) as folder:
+        found = [session for path in sorted(folder.glob("*.exchange")) for session in sessions(read(path))]
+    return Tap("spec", False, found)
+
+
+def recorded(paths: Sequence[Path]) -> Tap:
+    """The user's traffic: exchange files, or folders of them."""
+    found: list[Session] = []
+    for path in paths:
+        inside = sorted(path.glob("**/*.exchange")) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(f"{path}: no .exchange file in this folder")
+        for file in inside:
+            found.extend(sessions(read(file)))
+    return Tap("recorded", True, found)
+
+
+def text(session: Sequence[Exchange], app: str) -> bytes:
+    """A file that plays these exchanges again; `app` names the app they need, where they do not say it themselves."""
+    lines = [MAGIC]
+    named = session[0].session
+    if named:
+        lines.append(f"\nsession {named}\n".encode())
+        if not any(_own_meta(exchange, "app") for exchange in session):
+            lines.append(f"app: {app}\n".encode())
+    for exchange in session:
+        body = exchange.text.rstrip(b"\n") + b"\n"
+        if not named and not _own_meta(exchange, "app"):
+            head, _, rest = body.partition(b"\n")
+            body = head + f"\napp: {app}\n".encode() + rest
+        lines.append(b"\n" + body)
+    return b"".join(lines)
+
+
+def _own_meta(exchange: Exchange, key: str) -> bool:
+    return any(line.startswith(f"{key}:".encode()) for line in exchange.text.split(b"\n"))

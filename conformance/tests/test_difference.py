@@ -1,0 +1,208 @@
+"""What is a difference, what is none, and what follows from what."""
+
+import gzip
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from bridgecheck.conformance.difference import Difference, differences
+from bridgecheck.conformance.fact import Address, facts_of
+from bridgecheck.conformance.weight import quirk, weight
+
+from .observations import call, changed, observation, response
+
+HERE, THERE = Address("127.0.0.1", 1000), Address("127.0.0.1", 2000)
+
+
+def compare(reference: dict[str, Any], candidate: dict[str, Any], rule: str = "") -> list[Difference]:
+    return differences(facts_of(reference, HERE), facts_of(candidate, THERE), rule)
+
+
+def causes(reference: dict[str, Any], candidate: dict[str, Any], rule: str = "") -> list[tuple[str, str]]:
+    return [(d.path, d.kind) for d in compare(reference, candidate, rule) if d.because is None]
+
+
+def test_the_same_observation_on_another_port_is_the_same() -> None:
+    assert compare(observation(), observation(calls=[call(port=2000)])) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "expected"),
+    [
+        (("connections", 0, "responses", 0, "status"), 404, ("response.status", "value")),
+        (("connections", 0, "responses", 0, "reason"), b"Fine", ("response.reason", "value")),
+        (("connections", 0, "responses", 0, "version"), "1.0", ("response.version", "value")),
+        (("connections", 0, "responses", 0, "complete"), False, ("response.complete", "yes→no")),
+        (("connections", 0, "responses", 0, "framing"), "chunked", ("response.framing", "content-length→chunked")),
+        (("connections", 0, "responses", 0, "pieces"), 3, ("response.pieces", "one→several")),
+        (("connections", 0, "responses", 0, "interim"), [{"status": 100, "reason": b"", "fields": []}], ("response.interim", "value")),
+        (("connections", 0, "responses", 0, "trailers"), [(b"X-T", b"1")], ("response.trailer[x-t]", "added")),
+        (("connections", 0, "responses", 0, "body"), {"length": 5, "hash": 1, "bytes": b"hullo"}, ("response.body", "value")),
+        (("connections", 0, "end"), "closed", ("end", "open→closed")),
+        (("connections", 0, "error"), "HPE_INVALID_CONSTANT", ("garbage", "added")),
+        (("connections", 0, "opened"), False, ("connection", "yes→no")),
+        (("steps",), [(7, "timed out")], ("script", "added")),
+        (("calls", 0, "scope", "client"), ("127.0.0.1", "20000"), ("scope.client[1]", "int→str")),
+        (("calls", 0, "scope", "server"), ("127.0.0.1", "2000"), ("scope.server[1]", "int→str")),
+        (("calls", 0, "scope", "client"), ["127.0.0.1", 20000], ("scope.client", "tuple→list")),
+        (("calls", 0, "scope", "http_version"), "1", ("scope.http_version", "value")),
+        (("calls", 0, "scope", "headers"), [], ("scope.headers[host]", "missing")),
+        (("calls", 0, "scope", "headers"), ((b"host", b"probe.test"),), ("scope.headers", "list→tuple")),
+        (("calls", 0, "scope", "headers"), [[b"host", b"probe.test"]], ("scope.headers-shape", "list of tuple of bytes, bytes→list of list of bytes, bytes")),
+        (("calls", 0, "scope", "asgi", "spec_version"), "2.4", ("scope.asgi.spec_version", "value")),
+        (("calls", 0, "scope", "path"), ..., ("scope.path", "missing")),
+        (("calls", 0, "end"), "still running", ("call.end", "returned→still running")),
+        (("calls", 0, "properties", "receive"), "other", ("face.receive", "coroutine function→other")),
+        (("calls", 0, "events", 0, "event", "more_body"), True, ("receive.body-end", "yes→no")),
+        (("calls", 0, "events", 2), {"kind": "send raised", "raised": {"type": "OSError", "message": ""}}, ("send.raised", "value")),
+    ],
+)
+def test_one_change_is_one_difference(path: tuple[Any, ...], new: Any, expected: tuple[str, str]) -> None:
+    candidate = changed(observation(calls=[call(port=2000)]), path, new)
+    found = causes(observation(), candidate)
+    assert expected in found
+    assert {p for p, _ in found} <= {expected[0], "scope.headers-shape", "answer-before-body-end", "send.raised-text"}
+
+
+def test_numbers_and_booleans_that_are_equal_are_not_the_same() -> None:
+    reference = changed(observation(), ("calls", 0, "scope", "state"), {"on": True})
+    candidate = changed(observation(calls=[call(port=2000)]), ("calls", 0, "scope", "state"), {"on": 1})
+    assert causes(reference, candidate) == [("scope.state.on", "bool→int")]
+
+
+def test_an_empty_container_is_not_a_missing_one() -> None:
+    candidate = changed(observation(calls=[call(port=2000)]), ("calls", 0, "scope", "state"), {})
+    assert causes(observation(), candidate) == [("scope.state", "added")]
+
+
+def test_field_order_and_case_are_drift_and_order_within_a_name_is_not() -> None:
+    def wire(*fields: tuple[bytes, bytes]) -> dict[str, Any]:
+        return observation([response(fields=list(fields))], [])
+
+    reference = wire((b"a", b"1"), (b"set-cookie", b"x"), (b"set-cookie", b"y"))
+    assert causes(reference, wire((b"set-cookie", b"x"), (b"set-cookie", b"y"), (b"a", b"1"))) == [("response.field-order", "value")]
+    assert causes(reference, wire((b"A", b"1"), (b"Set-Cookie", b"x"), (b"Set-Cookie", b"y"))) == [("response.field-case", "value")]
+    assert causes(reference, wire((b"set-cookie", b"x"), (b"set-cookie", b"y"))) == [("response.field[a]", "missing")]
+    assert causes(reference, wire((b"a", b"1"), (b"set-cookie", b"y"), (b"set-cookie", b"x"))) == [("response.field[set-cookie]", "value")]
+    assert weight("response.field[set-cookie]", "value").severity == "break"
+
+
+def test_json_is_compared_value_by_value_with_general_indexes() -> None:
+    def body(value: Any, text: str | None = None) -> dict[str, Any]:
+        data = (text or json.dumps(value)).encode()
+        return observation([response(body=data, fields=[(b"content-type", b"application/json; charset=utf-8")])], [])
+
+    found = compare(body({"items": [{"price": 1}, {"price": 2}]}), body({"items": [{"price": 1}, {"price": 2.0}]}))
+    assert [(d.path, d.place, d.kind) for d in found] == [("response.body.$.items[*].price", "main response 1 at $.items[1].price", "int→float")]
+    assert causes(body({"a": 1}), body({"a": 1}, '{ "a": 1}')) == [("response.body", "value")]
+
+
+def test_a_compressed_body_is_compared_by_what_it_holds() -> None:
+    def zipped(data: bytes, second: int) -> dict[str, Any]:
+        return observation([response(body=gzip.compress(data, mtime=second), fields=[(b"content-encoding", b"gzip")])], [])
+
+    assert compare(zipped(b"x" * 999, 1), zipped(b"x" * 999, 2)) == []
+    assert causes(zipped(b"x" * 999, 1), zipped(b"y" * 999, 1)) == [("response.body", "value")]
+
+
+def test_a_body_too_long_to_carry_is_compared_by_length_and_hash() -> None:
+    long = {"length": 2 << 20, "hash": 7, "bytes": b"x" * (1 << 20)}
+    reference = observation([response(body=b"") | {"body": long}], [])
+    assert compare(reference, observation([response(body=b"") | {"body": dict(long)}], [])) == []
+    assert causes(reference, observation([response(body=b"") | {"body": long | {"hash": 8}}], [])) == [("response.body", "value")]
+
+
+def test_pieces_of_a_stream_do_not_matter_but_its_bytes_do() -> None:
+    def received(*pieces: bytes) -> dict[str, Any]:
+        events, total = [], b""
+        for index, piece in enumerate(pieces):
+            total += piece
+            event = {"type": "http.request", "body": piece, "more_body": index < len(pieces) - 1}
+            events.append({"kind": "received", "event": event, "total": len(total), "hash": 0})
+        return observation([], [call(events=events)])
+
+    found = causes(received(b"hello"), changed(received(b"he", b"llo"), ("calls", 0, "scope", "server"), ("127.0.0.1", 2000)))
+    assert found == [("receive.pieces", "one→several")]
+    found = causes(received(b"hello"), changed(received(b"he", b"lp!"), ("calls", 0, "scope", "server"), ("127.0.0.1", 2000)))
+    assert ("receive.body", "value") in found
+
+
+def test_a_disconnect_before_the_last_event_is_another_fact_than_one_after_it() -> None:
+    disconnect = {"kind": "received", "event": {"type": "http.disconnect"}, "total": 0, "hash": 0}
+    events = call()["events"]
+    early = observation(calls=[call(port=2000, events=[*events[:2], disconnect, *events[2:]])])
+    late = observation(calls=[call(port=2000, events=[*events, disconnect])])
+    assert causes(observation(), early) == [("receive.disconnect", "no→yes")]
+    assert causes(observation(), late) == [("receive.disconnect-late", "no→yes")]
+
+
+def test_what_the_app_was_handed_explains_what_it_answered() -> None:
+    reference = observation([response(body=b"1.1")], [call(body=b"1.1")])
+    handed = observation([response(body=b"1")], [changed(call(port=2000, body=b"1"), ("scope", "http_version"), "1")])
+    found = compare(reference, handed)
+    assert [d.path for d in found if d.because is None] == ["scope.http_version"]
+    assert {d.path for d in found if d.because} >= {"response.body", "send.body"}
+
+
+def test_a_light_difference_never_hides_a_heavy_one() -> None:
+    reference = observation([response(body=b"1.1")], [call(body=b"1.1")])
+    handed = observation([response(body=b"1")], [changed(call(port=2000, body=b"1"), ("scope", "asgi", "spec_version"), "2.4")])
+    assert ("send.body", "value") in causes(reference, handed)
+
+
+def test_the_server_changing_what_the_app_sent_is_a_cause() -> None:
+    found = causes(observation(), observation([response(body=b"hullo")], [call(port=2000)]))
+    assert found == [("response.body", "value")]
+
+
+def test_a_refusal_is_one_difference_named_with_its_rule() -> None:
+    refused = observation([response(400, b"Bad")], [], end="closed")
+    assert causes(observation(), refused, "FR-HOST-01") == [("request[FR-HOST-01]", "served→refused")]
+    assert causes(refused, observation(), "FR-HOST-02") == [("request[FR-HOST-02]", "refused→served")]
+    first, second = (compare(observation(), refused, rule)[0].signature for rule in ("FR-HOST-01", "FR-HOST-02"))
+    assert first != second
+
+
+def test_a_refused_second_request_does_not_excuse_the_first() -> None:
+    reference = observation([response(), response()], [call(), call()])
+    candidate = observation([response(201), response(400)], [call(port=2000)])
+    assert causes(reference, candidate) == [("request", "served→refused"), ("response.status", "value")]
+
+
+def test_no_answer_where_the_reference_gives_one() -> None:
+    silent = observation([], [call(port=2000)], end="silent")
+    assert set(causes(observation(), silent)) == {("response", "missing"), ("end", "open→silent")}
+    assert weight("end", "open→silent").severity == "break"
+    assert weight("end", "closed→open").severity == "drift"
+
+
+def test_signatures_hold_no_value_and_no_route() -> None:
+    one = compare(observation(), changed(observation(calls=[call(port=2000)]), ("calls", 0, "scope", "client"), ("127.0.0.1", "1")))[0]
+    other = compare(observation(), changed(observation(calls=[call(port=2000)]), ("calls", 0, "scope", "client"), ("::1x", "2")))[-1]
+    assert one.path == other.path == "scope.client[1]"
+    assert one.signature == other.signature
+    assert re.fullmatch("[0-9a-f]{12}", one.signature)
+
+
+def test_a_quirk_excuses_a_value_and_never_a_missing_field() -> None:
+    assert quirk("response.field[date]", "value")
+    assert quirk("response.field[date]", "missing") is None
+    assert quirk("response.field[dates]", "value") is None
+    assert quirk("response.status", "value") is None
+
+
+def test_no_server_is_named_in_what_decides() -> None:
+    names = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
+    table = files("bridgecheck.conformance").joinpath("observation.toml").read_text("utf-8").lower()
+    assert not [name for name in names if name in table]
+    for module in ("fact", "difference", "weight", "judge", "bucket", "content", "gate"):
+        source = files("bridgecheck.conformance").joinpath(f"{module}.py").read_text("utf-8").lower()
+        assert not [name for name in names if name in source], module
+
+
+def test_every_weighed_path_is_explained() -> None:
+    page = files("bridgecheck.conformance").joinpath("observation.toml").read_text("utf-8")
+    assert page.rstrip().count('path = "*"') == 1

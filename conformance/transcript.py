@@ -1,0 +1,62 @@
+"""An observation as text that a person reads from top to bottom. Knows no differences and decides nothing."""
+
+from typing import Any
+
+_BODY_MAX = 600  # bytes of content that are shown
+
+
+def _text(data: bytes) -> str:
+    shown = data[:_BODY_MAX].decode("utf-8", "backslashreplace")
+    shown = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in shown)
+    return shown + (f"… ({len(data)} bytes)" if len(data) > _BODY_MAX else "")
+
+
+def _value(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _BODY_MAX else f"{text[:_BODY_MAX]}…"
+
+
+def _response(response: dict[str, Any]) -> list[str]:
+    lines = [f"HTTP/1.1 {interim['status']} (interim)" for interim in response["interim"]]
+    lines.append(f"HTTP/{response['version']} {response['status']} {_text(response['reason'])}")
+    lines += [f"{_text(name)}: {_text(value)}" for name, value in response["fields"]]
+    lines.append("")
+    if response["body"]["length"]:
+        lines.append(_text(response["body"]["bytes"]))
+    lines += [f"{_text(name)}: {_text(value)} (trailer)" for name, value in response["trailers"]]
+    lines.append(f"[{response['framing']}, {response['body']['length']} bytes, {'complete' if response['complete'] else 'INCOMPLETE'}]")
+    return lines
+
+
+def _call(call: dict[str, Any]) -> list[str]:
+    lines = ["app called with"]
+    scope = call["scope"]
+    lines += [f"  {key} = {_value(value)}" for key, value in scope.items()] if isinstance(scope, dict) else [f"  {_value(scope)}"]
+    for event in call["events"]:
+        if event["kind"] in ("received", "send"):
+            lines.append(f"{'→' if event['kind'] == 'received' else '←'} {_value(event['event'])}")
+        elif "raised" in event:
+            lines.append(f"  {event['kind']}: {event['raised']['type']}: {event['raised']['message']}")
+    raised = call["raised"]
+    lines.append(f"app {call['end']}" + (f" {raised['type']}: {raised['message']}" if raised else ""))
+    return lines
+
+
+def transcript(observation: dict[str, Any]) -> str:
+    """Wire first, then the app's side, then what went wrong in the script."""
+    lines: list[str] = []
+    for connection in observation["connections"]:
+        if len(observation["connections"]) > 1:
+            lines.append(f"connection {connection['name']}")
+        if not connection["opened"]:
+            lines.append("[connection refused]")
+            continue
+        for response in connection["responses"]:
+            lines += _response(response)
+        if connection["error"]:
+            lines.append(f"[no HTTP response: {connection['error']}] {connection['rest'][:_BODY_MAX]!r}")
+        lines += [f"[then: {connection['end']}]", ""]
+    for call in observation["calls"]:
+        lines += [*_call(call), ""]
+    lines += [f"line {line}: {fault}" for line, fault in observation["steps"]]
+    return "\n".join(lines).rstrip()
