@@ -75,7 +75,11 @@ def title(difference: Difference) -> str:
     if path.startswith("request"):
         served = kind == "served→refused"
         about = path.removeprefix("request").strip("[]")
-        sentence = "the reference serves this request, the candidate does not" if served else "the candidate serves a request that the reference does not"
+        sentence = (
+            "the reference serves this request, the candidate does not"
+            if served
+            else "the candidate serves a request that the reference does not"
+        )
         return f"{sentence} ({about})" if about else sentence
     if path == "died":
         return "the candidate ends while it serves this" if kind == "running→died" else "the reference ends while it serves this"

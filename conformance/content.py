@@ -39,8 +39,8 @@ class Content:
 
     @classmethod
     def of(cls, data: bytes | None, length: int, digest: int, coding: str, media_type: str) -> "Content":
-        """Undo the content coding where the whole content is there. A gzip member carries the second it was made in, so a coded content that is
-        not there whole is known by its length alone."""
+        """Undo the content coding where the whole content is there. A gzip member carries the second it was made in, so a coded
+        content that is not there whole is known by its length alone."""
         if data is not None and coding:
             plain = _inflate(data, coding)
             if plain is not None:
@@ -61,7 +61,7 @@ MISSING = object()
 
 
 def json_changes(reference: Any, candidate: Any, path: str = "$", place: str = "$") -> Iterator[tuple[str, str, Any, Any]]:
-    """Where two JSON values differ: path with `[*]` for every index, place with the indexes, and both values (MISSING where there is none)."""
+    """Where two JSON values differ: path with `[*]` for every index, place with the indexes, both values (MISSING for none)."""
     if isinstance(reference, dict) and isinstance(candidate, dict):
         for key in sorted(reference.keys() | candidate.keys()):
             left, right = reference.get(key, MISSING), candidate.get(key, MISSING)

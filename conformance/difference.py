@@ -6,7 +6,7 @@ Two sets of facts in, differences out. Knows nothing of replays, noise, taps or 
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .content import MISSING, Content, json_changes
@@ -95,7 +95,11 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return f"{_word(reference)}→{_word(candidate)}"
     if isinstance(reference, type) and isinstance(candidate, type) or _type_name(reference) != _type_name(candidate):
         return f"{_type_name(reference)}→{_type_name(candidate)}"
-    if isinstance(reference, tuple) and tuple(map(_type_name, reference)) != tuple(map(_type_name, candidate)) and len(reference) == len(candidate):
+    if (
+        isinstance(reference, tuple)
+        and tuple(map(_type_name, reference)) != tuple(map(_type_name, candidate))
+        and len(reference) == len(candidate)
+    ):
         return f"{_types(reference)}→{_types(candidate)}"
     return "value"
 
@@ -207,7 +211,7 @@ def _from(difference: Difference, connection: str, number: int) -> bool:
     return len(words) == 1 or int(words[2]) >= number
 
 
-_APP_ACTS = re.compile(r"send\.(types|status|field\[.*\]|body.*|body-end|pieces)|call\..*|answer-before-body-end|receive\.(pieces|body-end|body)|response.pieces")
+_APP_ACTS = re.compile(r"send\.(types|status|field\[.*\]|body.*|body-end|pieces)|call\..*|answer-before-body-end")
 _APP_INPUT = re.compile(r"scope.*|receive\.(body|body-end|disconnect|types|raised)|send\.(raised|result)")
 _PASSED_ON = (
     (re.compile(r"response\.status"), r"send.status"),
@@ -234,19 +238,18 @@ def _cause(difference: Difference, differences: list[Difference], aligned: set[s
             if match:
                 wanted = match.expand(sent)
                 for other in differences:
-                    if other.place.startswith(call) and other.path.startswith(wanted) and _heavy_enough(other, difference):
+                    if other.place.partition(" at ")[0] == call and other.path.startswith(wanted) and _heavy_enough(other, difference):
                         return other
         return None
     if not _APP_ACTS.fullmatch(difference.path):
         return None
-    inputs = [d for d in differences if d.place == difference.place and _APP_INPUT.fullmatch(d.path) and d is not difference]
-    inputs = [d for d in inputs if not _APP_ACTS.fullmatch(d.path) or d.path < difference.path]
+    inputs = [d for d in differences if d.place == difference.place and _APP_INPUT.fullmatch(d.path)]
     heaviest = max(inputs, key=lambda d: SEVERITIES.index(d.severity), default=None)
     return heaviest if heaviest and _heavy_enough(heaviest, difference) else None
 
 
 def differences(reference: Facts, candidate: Facts, rule: str = "") -> list[Difference]:
-    """All differences of the candidate from the reference, causes and consequences. `rule` names the exchange's first rule, for refusals."""
+    """All differences of the candidate from the reference, causes and consequences. `rule`: the exchange's first, to name a refusal."""
     found = list(_prune(list(_changes(reference, candidate))))
     if not found:
         return []
@@ -254,11 +257,13 @@ def differences(reference: Facts, candidate: Facts, rule: str = "") -> list[Diff
     before, after = _connections(reference), _connections(candidate)
     aligned = {name for name in before.keys() & after.keys() if before[name] == after[name] and before[name][0] == before[name][1]}
     calls_aligned = {name for name in before.keys() & after.keys() if before[name][1] == after[name][1]}
-    return [d if d.because else _with_cause(d, found, aligned if " response " in d.place else calls_aligned) for d in found]
+    because = {d.key: d.because or _cause(d, found, aligned if " response " in d.place else calls_aligned) for d in found}
+    return [replace(d, because=_root(d, because)) for d in found]
 
 
-def _with_cause(difference: Difference, found: list[Difference], aligned: set[str]) -> Difference:
-    cause = _cause(difference, found, aligned)
-    if cause is None:
-        return difference
-    return Difference(difference.place, difference.path, difference.kind, difference.reference, difference.candidate, cause)
+def _root(difference: Difference, because: dict[tuple[str, str, str], Difference | None]) -> Difference | None:
+    """The cause of the cause: what the app was handed explains what it sent, which explains what stood on the wire."""
+    cause = because[difference.key]
+    while cause is not None and because.get(cause.key) is not None:
+        cause = because[cause.key]
+    return cause

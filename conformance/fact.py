@@ -101,7 +101,9 @@ def _shape(value: Any) -> str:
     """A container of pairs by the types it is made of: "list of tuple of bytes, bytes"."""
     if type(value) not in (list, tuple):
         return type(value).__qualname__
-    shapes = sorted({f"{type(pair).__qualname__} of {', '.join(type(item).__qualname__ for item in pair)}" for pair in value if _is_pair(pair)})
+    shapes = sorted(
+        {f"{type(pair).__qualname__} of {', '.join(type(item).__qualname__ for item in pair)}" for pair in value if _is_pair(pair)}
+    )
     return f"{type(value).__qualname__} of {' or '.join(shapes)}" if shapes else type(value).__qualname__
 
 
@@ -163,12 +165,16 @@ def _receive(facts: Facts, place: str, events: list[dict[str, Any]], address: Ad
     received = _dicts(events, "received")
     content = [event for event in received if event["event"].get("type") == "http.request"]
     _stream(facts, place, "receive", content, address, "", "")
-    keys = tuple(sorted({f"{key} {type(value).__qualname__ if key != 'body' else 'bytes'}" for e in content for key, value in e["event"].items()}))
+    keys = tuple(
+        sorted({f"{key} {type(value).__qualname__ if key != 'body' else 'bytes'}" for e in content for key, value in e["event"].items()})
+    )
     if keys:
         facts[place, "receive.keys"] = keys
     sends = [index for index, event in enumerate(events) if event["kind"] == "send"]
     disconnects = [
-        index for index, event in enumerate(events) if event["kind"] == "received" and _type(event) in ("http.disconnect", "websocket.disconnect")
+        index
+        for index, event in enumerate(events)
+        if event["kind"] == "received" and _type(event) in ("http.disconnect", "websocket.disconnect")
     ]
     facts[place, "receive.disconnect"] = any(not sends or index < sends[-1] for index in disconnects) and not _finished(events, disconnects)
     facts[place, "receive.disconnect-late"] = bool(disconnects) and not facts[place, "receive.disconnect"]
@@ -216,7 +222,9 @@ def _send(facts: Facts, place: str, events: list[dict[str, Any]], address: Addre
     raised = [event["raised"] for event in events if event["kind"] == "send raised"]
     facts[place, "send.raised"] = tuple(item["type"] for item in raised)
     facts[place, "send.raised-text"] = tuple(item["message"] for item in raised)
-    facts[place, "send.result"] = _folded(type(event["result"]).__qualname__ for event in events if event["kind"] == "sent" and event["result"] is not None)
+    facts[place, "send.result"] = _folded(
+        type(event["result"]).__qualname__ for event in events if event["kind"] == "sent" and event["result"] is not None
+    )
 
 
 def _answered_early(events: list[dict[str, Any]]) -> bool:

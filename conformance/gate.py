@@ -149,7 +149,9 @@ class Gate:
                     self.not_tried.append(f"{tap.name} {exchange.name}: not played, a target died too often")
 
     def _killed(self, exchange: Exchange) -> bool:
-        return any(session and session[-1] is exchange and any(d.path == "died" for d in finding.confirmed) for session, _, finding in self.found)
+        return any(
+            session and session[-1] is exchange and any(d.path == "died" for d in finding.confirmed) for session, _, finding in self.found
+        )
 
     def _plays(self, facts: Sequence[tuple[Facts, ...]]) -> list[Play]:
         return [Play(item[0], item[1] if self.plan.twin else None, item[-1]) for item in facts]
@@ -232,7 +234,9 @@ class Gate:
         if traced and answered and not all(traced):
             self.unearned.append(f"{tap.name}: a target answered, but traced no call of the app; the observer is not in its process")
         if recorded and agreed < recorded * STATUSES_AGREE:
-            self.unearned.append(f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app")
+            self.unearned.append(
+                f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
+            )
         self.unearned.extend(result.untraced[:5])
 
 

@@ -63,8 +63,8 @@ def suspects(play: Play, rule: str = "") -> bool:
 
 
 def judge(plays: Sequence[Play], rule: str = "") -> Finding:
-    """The first play and its replays, each from fresh state. What did not come back in all of them is intermittent, never dropped; where the reference or its twin
-    moved in any of them it is noise."""
+    """The first play and its replays, each from fresh state. What did not come back in all of them is intermittent, never dropped; where
+    the reference or its twin moved in any of them it is noise."""
     first, replays = plays[0], plays[1:]
     noise = set[Spot]()
     for play in plays:

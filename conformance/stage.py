@@ -80,8 +80,8 @@ class Stage:
         return self.player.lifespans()
 
     def play(self, sessions: Sequence[Session], *, jobs: int, progress: Progress | None = None) -> Result:
-        """Play all sessions. Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
-        name; what stands behind it is played after one more start."""
+        """Play all sessions. Where a target dies, all start afresh and everything is played again one by one, so that the exchange
+        which kills is known by name; what stands behind it is played after one more start."""
         result = Result([[None] * len(session) for session in sessions])
         left = list(range(len(sessions)))
         crowd: list[Death] = []  # deaths among exchanges side by side, where nobody knows which one did it
@@ -112,7 +112,7 @@ class Stage:
 
     def _bury(self, result: Result, died: list[Target], sessions: Sequence[Session], left: list[int]) -> list[int]:
         """Name the exchange under which the targets died, the last one that reached them, and give the sessions behind it."""
-        for number, index in reversed(list(enumerate(left))):
+        for behind, index in enumerate(reversed(left)):
             facts = result.facts[index]
             reached = [position for position, item in enumerate(facts) if item is not None and not _refused(item)]
             if reached:
@@ -122,15 +122,15 @@ class Stage:
                 break
             result.facts[index] = [None] * len(facts)
         else:
-            number, index, killer = 0, left[0], 0  # it died before anything reached it: the first one found it dead
+            behind, index, killer = len(left) - 1, left[0], 0  # it died before anything reached it: the first one found it dead
         for target in died:
             result.deaths.append(Death(target.name, tuple(sessions[index][: killer + 1]), target.died() or ""))
-        return left[number + 1 :]
+        return left[len(left) - behind :]
 
     def _unclaimed(self) -> list[str]:
         assert self.player is not None
         return [
-            f"{target.name}: a call of the app that no exchange explains: {call['scope'].get('method', '')} {call['scope'].get('path', '')}".rstrip()
+            f"{target.name}: a call that no exchange explains: {call['scope'].get('method', '')} {call['scope'].get('path', '')}".rstrip()
             for target, calls in zip(self.targets, self.player.unclaimed(), strict=True)
             for call in calls
         ]

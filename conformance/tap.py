@@ -19,7 +19,7 @@ Session = list[Exchange]
 
 @dataclass(frozen=True)
 class Tap:
-    """Exchanges of one origin. `own_app` says that they are meant for the user's app, in order and on one state; else for the probe app, which has none."""
+    """Exchanges of one origin. `own_app`: meant for the user's app, in order and on one state; else for the probe app, which has none."""
 
     name: str
     own_app: bool

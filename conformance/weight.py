@@ -47,7 +47,7 @@ def _table() -> tuple[tuple[Weight, ...], tuple[Quirk, ...]]:
 
 @cache
 def weight(path: str, kind: str) -> Weight:
-    """The first entry of the table that matches; the table ends in one that matches everything. A lifespan call weighs as other calls do."""
+    """The first entry of the table that matches; the last one matches everything. A lifespan call weighs as other calls do."""
     path = path.removeprefix("lifespan.")
     return next(entry for entry in _table()[0] if entry.path.fullmatch(path) and entry.kind.fullmatch(kind))
 

@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-
 from bridgecheck.conformance import report, tap
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import App, Target, check_app
 from bridgecheck.conformance.weight import SEVERITIES
+from rich.console import Console
+from rich.markup import escape
 
 from . import options
 
@@ -25,13 +24,19 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.option("--candidate", metavar="SERVER", required=True, help="What is to take the reference's place.")
 @click.option("--reference", metavar="SERVER", default="uvicorn", show_default=True, help="What serves the app today.")
 @click.option("--taps", default=",".join(TAPS), show_default=True, help="Where exchanges come from.")
-@click.option("--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic.")
+@click.option(
+    "--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic."
+)
 @click.option("--tier", type=click.Choice(["quick", "default", "deep"]), default="default", show_default=True, help="How much is played.")
 @click.option("--twin", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Run the reference twice, to know noise.")
-@click.option("--fail-on", type=click.Choice(SEVERITIES), default="rule", show_default=True, help="The lightest finding that is no longer the same.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default="rule", show_default=True, help="The lightest finding that is no longer the same."
+)
 @click.option("--report", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("bridgecheck-report"), show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="For taps that choose.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state."
+)
 @options.target
 @options.config
 @click.pass_context
@@ -56,7 +61,8 @@ def gate(
 ) -> int:
     """Run APP under the reference and the candidate, play the same traffic to both, and say what differs.
 
-    SERVER is name[:key=value[,key=value…]], with the server's own long options as keys (uvicorn:http=h11,loop=asyncio), or a command with {app} and {port} in it.
+    SERVER is name[:key=value[,key=value…]], with the server's own long options as keys (uvicorn:http=h11,loop=asyncio), or a command
+    with {app} and {port} in it.
 
     Exit code: 0 same, 1 different, 2 usage, configuration or traffic that does not fit, 3 a target never listened.
     """
@@ -83,7 +89,10 @@ def gate(
     def targets(own_app: bool) -> list[Target]:
         return [Target(name, server, own if own_app else probe, python=python, start_timeout=start_timeout) for name, server in sides]
 
-    console.print(f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}", highlight=False)
+    console.print(
+        f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}",
+        highlight=False,
+    )
     plan = Plan(found, targets, twin == "on", jobs, patience, fail_on)
     runner = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False))
     outcome = runner.run()
@@ -112,7 +121,9 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
     for bucket in outcome.buckets:
         steady = "" if bucket.steady else " (intermittent)"
         style = _STYLES[bucket.severity]
-        console.print(f"  [{style}]{bucket.severity:5}[/{style}] {bucket.difference.side:7} {escape(bucket.title)}{steady}", highlight=False)
+        console.print(
+            f"  [{style}]{bucket.severity:5}[/{style}] {bucket.difference.side:7} {escape(bucket.title)}{steady}", highlight=False
+        )
         if bucket.severity != "drift":
             values = report.show(bucket.difference.reference), report.show(bucket.difference.candidate)
             console.print(f"        reference {escape(values[0][:100])}   candidate {escape(values[1][:100])}", highlight=False)
@@ -122,4 +133,7 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
     console.print(f"\n{total} exchanges ({taps}); {len(outcome.noise)} noisy facts; report in {escape(str(folder))}", highlight=False)
     word, style = ("same", "bold green") if outcome.same else ("different", "bold red")
     counts = ", ".join(f"{sum(b.severity == s for b in outcome.buckets)} {s}" for s in reversed(SEVERITIES))
-    console.print(f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts})", highlight=False)
+    console.print(
+        f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts})",
+        highlight=False,
+    )

@@ -7,7 +7,6 @@ import sys
 import traceback
 
 import click
-
 from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate

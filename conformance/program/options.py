@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.target import App
 
@@ -63,8 +62,16 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
     """How targets are started, for every command that starts some."""
     for option in (
         click.option("--patience", type=click.FloatRange(0.05, 60), default=2.0, show_default=True, help="Seconds that a wait may take."),
-        click.option("--start-timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="Seconds until a target must listen."),
-        click.option("--python", "interpreter", type=click.Path(), default=None, help="Interpreter that has the app and the servers.  [default: this one]"),
+        click.option(
+            "--start-timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True, help="Seconds until a target must listen."
+        ),
+        click.option(
+            "--python",
+            "interpreter",
+            type=click.Path(),
+            default=None,
+            help="Interpreter that has the app and the servers.  [default: this one]",
+        ),
         click.option("--app-dir", type=click.Path(), default=".", show_default=True, help="Folder the app is imported from."),
         click.option("--factory", is_flag=True, help="APP is a function that makes the app."),
     ):

@@ -4,10 +4,6 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange
 from bridgecheck.conformance.difference import differences
@@ -17,8 +13,11 @@ from bridgecheck.conformance.report import show
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.stage import Stage
 from bridgecheck.conformance.target import App, Target, check_app
-from bridgecheck.conformance.weight import at_least, quirk
 from bridgecheck.conformance.transcript import transcript
+from bridgecheck.conformance.weight import at_least, quirk
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from . import options
 
@@ -60,7 +59,13 @@ def play(
     parsed = [parse_server(server) for server in servers]
     check_app(app, python)
     targets = [
-        Target(server.given if servers.count(server.given) == 1 else f"{server.given} #{number}", server, app, python=python, start_timeout=start_timeout)
+        Target(
+            server.given if servers.count(server.given) == 1 else f"{server.given} #{number}",
+            server,
+            app,
+            python=python,
+            start_timeout=start_timeout,
+        )
         for number, server in enumerate(parsed, 1)
     ]
     console = Console(soft_wrap=False)
@@ -107,7 +112,8 @@ def _show(console: Console, exchange: Exchange, observations: tuple[dict, ...], 
         if not causes:
             console.print(f"{target.name}: same", markup=False, highlight=False)
         for difference in causes:
-            line = f"{target.name}: {difference.severity} {difference.side} {difference.path} {difference.kind}: {show(difference.reference)} | {show(difference.candidate)}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            what = f"{difference.severity} {difference.side} {difference.path} {difference.kind}"
+            values = f"{show(difference.reference)} | {show(difference.candidate)}"
+            console.print(f"{target.name}: {what}: {values}", markup=False, highlight=False, soft_wrap=True)
             failing |= at_least(difference.severity, "rule")
     return failing

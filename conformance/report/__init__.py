@@ -39,7 +39,9 @@ def reproduce(bucket: Bucket, servers: list[str], options: list[str], folder: Pa
     words = ["bridgecheck", "play", file]
     for server in servers:
         words += ["--on", server]
-    return " ".join(word if all(c.isalnum() or c in "-_./:=,+@" for c in word) else "'" + word.replace("'", "'\\''") + "'" for word in words + options)
+    return " ".join(
+        word if all(c.isalnum() or c in "-_./:=,+@" for c in word) else "'" + word.replace("'", "'\\''") + "'" for word in words + options
+    )
 
 
 def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str, Any]:

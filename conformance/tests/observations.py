@@ -69,7 +69,14 @@ def call(port: int = 1000, body: bytes = b"hello", headers: list[tuple[bytes, by
 
 def observation(responses: list[dict[str, Any]] | None = None, calls: list[dict[str, Any]] | None = None, **changes: Any) -> dict[str, Any]:
     """One connection with one good answer, unless told otherwise."""
-    connection = {"name": "main", "opened": True, "responses": [response()] if responses is None else responses, "error": "", "rest": b"", "end": "open"}
+    connection = {
+        "name": "main",
+        "opened": True,
+        "responses": [response()] if responses is None else responses,
+        "error": "",
+        "rest": b"",
+        "end": "open",
+    }
     return {"connections": [connection | changes], "calls": [call()] if calls is None else calls, "steps": [], "settled": True}
 
 

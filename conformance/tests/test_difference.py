@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-
 from bridgecheck.conformance.difference import Difference, differences
 from bridgecheck.conformance.fact import Address, facts_of
 from bridgecheck.conformance.weight import quirk, weight
@@ -51,7 +50,11 @@ def test_the_same_observation_on_another_port_is_the_same() -> None:
         (("calls", 0, "scope", "http_version"), "1", ("scope.http_version", "value")),
         (("calls", 0, "scope", "headers"), [], ("scope.headers[host]", "missing")),
         (("calls", 0, "scope", "headers"), ((b"host", b"probe.test"),), ("scope.headers", "list→tuple")),
-        (("calls", 0, "scope", "headers"), [[b"host", b"probe.test"]], ("scope.headers-shape", "list of tuple of bytes, bytes→list of list of bytes, bytes")),
+        (
+            ("calls", 0, "scope", "headers"),
+            [[b"host", b"probe.test"]],
+            ("scope.headers-shape", "list of tuple of bytes, bytes→list of list of bytes, bytes"),
+        ),
         (("calls", 0, "scope", "asgi", "spec_version"), "2.4", ("scope.asgi.spec_version", "value")),
         (("calls", 0, "scope", "path"), ..., ("scope.path", "missing")),
         (("calls", 0, "end"), "still running", ("call.end", "returned→still running")),
@@ -96,7 +99,9 @@ def test_json_is_compared_value_by_value_with_general_indexes() -> None:
         return observation([response(body=data, fields=[(b"content-type", b"application/json; charset=utf-8")])], [])
 
     found = compare(body({"items": [{"price": 1}, {"price": 2}]}), body({"items": [{"price": 1}, {"price": 2.0}]}))
-    assert [(d.path, d.place, d.kind) for d in found] == [("response.body.$.items[*].price", "main response 1 at $.items[1].price", "int→float")]
+    assert [(d.path, d.place, d.kind) for d in found] == [
+        ("response.body.$.items[*].price", "main response 1 at $.items[1].price", "int→float")
+    ]
     assert causes(body({"a": 1}), body({"a": 1}, '{ "a": 1}')) == [("response.body", "value")]
 
 
