@@ -1,6 +1,7 @@
 """Small apps that are still there when the client is gone, or the response is done."""
 
 import asyncio
+import contextlib
 
 from .message import PATIENCE, Receive, Scope, Send, answer, body, read, start
 
@@ -43,16 +44,16 @@ async def listen_after_response(scope: Scope, receive: Receive, send: Send) -> N
 
 
 async def stream_without_listening(scope: Scope, receive: Receive, send: Send) -> None:
-    """More than the sockets between server and client hold, so that the client leaves in the middle of it."""
+    """Gives the client the time to leave, then sends more than the sockets between server and client hold."""
     await read(receive)
     await send(start())
-    for _ in range(256):
+    await send(body(b"begun", more=True))
+    await asyncio.sleep(PATIENCE)
+    for _ in range(128):
         await send(body(b"x" * 65536, more=True))
     await send(body())
 
 
 async def listen(receive: Receive) -> None:
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(receive(), PATIENCE)
-    except TimeoutError:
-        pass

@@ -1,6 +1,7 @@
 """The probe app: the field `probe: NAME` of a request picks the small app that answers it; without that field it is `echo`.
 
-Every function that a module of this folder lists in `__all__` is a small app, named with hyphens: `raise_mid_body` is `probe: raise-mid-body`.
+Every function that one of the modules below lists in `__all__` is a small app, named with hyphens: `raise_mid_body` answers
+`probe: raise-mid-body`.
 """
 
 from types import ModuleType

@@ -12,6 +12,7 @@ __all__ = [
     "not_modified_with_length",
     "status_299",
     "status_99",
+    "status_999",
 ]
 
 
@@ -59,6 +60,11 @@ async def status_299(scope: Scope, receive: Receive, send: Send) -> None:
     """A legal status without a name."""
     await read(receive)
     await answer(send, b"unnamed", status=299)
+
+
+async def status_999(scope: Scope, receive: Receive, send: Send) -> None:
+    await read(receive)
+    await answer(send, b"beyond", status=999)
 
 
 async def early_hint(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,50 @@
+"""Every case of the spec tap is well formed, says what it is for, and asks for a small app that exists."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bridgecheck.conformance._player import Exchange, parse
+from bridgecheck.spec.apps import probe
+
+FILES = sorted((Path(__file__).parents[1] / "cases").glob("*.exchange"))
+CASES = [(file.stem, case) for file in FILES for case in parse(file.read_bytes(), file.name)]
+EACH = pytest.mark.parametrize("case", [pytest.param(case, id=f"{stem}:{case.name}") for stem, case in CASES])
+
+RULE = re.compile(r"[A-Z]+(-[A-Z]+)*-[0-9]{2}")
+PROBE = re.compile(rb"^> probe:[ ]*(\S+)$", re.IGNORECASE | re.MULTILINE)
+NUMBERED = re.compile(r"(case|test|exchange)?-?[0-9]+")
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) >= 60
+
+
+def test_names_are_unique_over_all_files() -> None:
+    assert [name for name, count in Counter(case.name for _, case in CASES).items() if count > 1] == []
+
+
+@EACH
+def test_case_is_named_for_what_it_shows(case: Exchange) -> None:
+    assert not NUMBERED.fullmatch(case.name)
+
+
+@EACH
+def test_case_says_what_it_is_for(case: Exchange) -> None:
+    assert {"rules", "app", "about", "origin"} <= case.meta.keys()
+    assert set(case.meta) <= {"rules", "app", "about", "origin", "needs"}
+    assert all(RULE.fullmatch(rule) for rule in case.meta["rules"].split(" ")), case.meta["rules"]
+    assert len(case.meta["about"]) > 20
+
+
+@EACH
+def test_case_asks_for_the_app_it_names(case: Exchange) -> None:
+    asked = {name.decode() for name in PROBE.findall(case.text)} or {"echo"}
+    assert asked == {case.meta["app"]}
+    assert asked <= probe.APPS.keys()
+
+
+def test_every_small_app_has_a_case() -> None:
+    assert probe.APPS.keys() - {case.meta["app"] for _, case in CASES} == set()
