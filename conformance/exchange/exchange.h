@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define EXCHANGE_NAME_MAX 120
+#define EXCHANGE_META_MAX 16 /* meta lines of one exchange or session */
 #define EXCHANGE_FILE_MAX (64u << 20)
 #define EXCHANGE_LINE_MAX (1u << 20)
 #define EXCHANGE_STEPS_MAX 4096
@@ -80,7 +81,7 @@ struct exchange {
     struct exchange_bytes name;
     struct exchange_bytes session; /* empty outside a session */
     unsigned line, last_line;      /* where it stands in the file */
-    size_t offset, length;         /* its own text in the file, from "exchange" to the end of the "end" line */
+    size_t offset, length;         /* its own text in the file, from "exchange" to the end of the "end" line, without its LF */
     struct exchange_meta *meta;    /* its own first, then those inherited from its session */
     size_t meta_count;
     struct exchange_step *steps;
