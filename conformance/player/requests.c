@@ -26,6 +26,7 @@ static int on_method_complete(llhttp_t *parser) {
         return out_of_memory(requests);
     requests->requests = grown;
     requests->target_capacity = 0;
+    requests->target_complete = false;
     grown[requests->count++] = (struct request){.method = llhttp_method_name(parser->method)};
     return 0;
 }
@@ -48,6 +49,12 @@ static int on_url(llhttp_t *parser, const char *data, size_t size) {
         request->target_kept = needed;
     }
     request->target_size += size;
+    return 0;
+}
+
+static int on_url_complete(llhttp_t *parser) {
+    struct requests *requests = parser->data;
+    requests->target_complete = true;
     return 0;
 }
 
@@ -119,6 +126,7 @@ static int on_message_complete(llhttp_t *parser) {
 static const llhttp_settings_t SETTINGS = {
     .on_method_complete = on_method_complete,
     .on_url = on_url,
+    .on_url_complete = on_url_complete,
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_value_complete,
@@ -140,6 +148,15 @@ void requests_init(struct requests *requests, const struct exchange_allocator *a
     llhttp_set_lenient_spaces_after_chunk_size(&requests->parser, 1);
 }
 
+static void give_up(struct requests *requests, enum llhttp_errno error) {
+    requests->state = REQUESTS_BROKEN;
+    if (requests->error[0] == '\0')
+        requests->error = llhttp_errno_name(error);
+    /* How much llhttp hands out of a target before it finds it bad depends on how the bytes were cut. */
+    if (requests->count > requests->complete && !requests->target_complete)
+        last(requests)->target_kept = last(requests)->target_size = 0;
+}
+
 int requests_feed(struct requests *requests, const char *data, size_t size) {
     while (size > 0 && requests->state == REQUESTS_FOLLOWED) {
         if (!requests->under_way) {
@@ -159,11 +176,8 @@ int requests_feed(struct requests *requests, const char *data, size_t size) {
             size -= taken;
         } else {
             size = 0;
-            if (error != HPE_OK) {
-                requests->state = REQUESTS_BROKEN;
-                if (requests->error[0] == '\0')
-                    requests->error = llhttp_errno_name(error);
-            }
+            if (error != HPE_OK)
+                give_up(requests, error);
         }
     }
     return requests->out_of_memory ? -1 : 0;

@@ -2,10 +2,11 @@
  *
  * Owns the list of requests; it goes with requests_free(). Knows nothing of sockets, responses, Python or exchanges' steps.
  *
- * It serves two questions: how many responses may come, and what each of them answers. It follows what a tolerant server would follow (bare
- * LF, odd versions, control bytes in values, white space before colons, Content-Length beside chunked, spaces after a chunk's size); a
- * strict server refuses such a request, which is an answer too. It does not guess where servers disagree about where a request ends (a
- * transfer coding other than chunked, CR without LF, a chunk not ended by CRLF): there it stops.
+ * It serves two questions: how many responses may come, and what each of them answers. It follows what a tolerant server would follow, as
+ * far as llhttp can: versions of any number, control bytes and folds in fields' values, bare LF after a field, Content-Length beside
+ * chunked, spaces after a chunk's size. A strict server refuses such a request, which is an answer too. It stops where servers do not agree
+ * about where a request ends (a transfer coding other than chunked, Content-Length twice, a chunk not ended by CRLF), and at what llhttp
+ * does not know (its methods are a fixed list; bare LF after the version).
  */
 #ifndef BRIDGECHECK_REQUESTS_H
 #define BRIDGECHECK_REQUESTS_H
@@ -32,7 +33,7 @@ enum requests_state {
 
 struct request {
     const char *method; /* llhttp's name of it, static; "" until known */
-    char *target;       /* the first target_kept bytes; NULL when that is 0 */
+    char *target;       /* the first target_kept bytes; none where a broken request ends within it */
     size_t target_kept;
     uint64_t target_size;
     bool head_complete, complete;
@@ -55,7 +56,7 @@ struct requests {
     char name[8];
     char value[16];
     size_t name_size, value_size;
-    bool out_of_memory;
+    bool target_complete, out_of_memory;
 };
 
 /* It lies still from here to requests_free(): llhttp points into it. ALLOCATOR (copied) may be NULL. */
