@@ -112,7 +112,7 @@ class Stage:
 
     def _bury(self, result: Result, died: list[Target], sessions: Sequence[Session], left: list[int]) -> list[int]:
         """Name the exchange under which the targets died, the last one that reached them, and give the sessions behind it."""
-        for behind, index in enumerate(reversed(left)):
+        for behind, index in enumerate(reversed(left)):  # noqa: B007
             facts = result.facts[index]
             reached = [position for position, item in enumerate(facts) if item is not None and not _refused(item)]
             if reached:

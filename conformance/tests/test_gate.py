@@ -1,0 +1,229 @@
+"""The gate as its users run it: a command, real servers, an exit code, a report."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+HERE = Path(__file__).parent
+WRONG = f"{{python}} {HERE / 'wrong' / 'server.py'} FAULT {{host}} {{port}} {{app}}"
+TRAFFIC = """bridgecheck-exchange 1
+
+exchange hello
+status: 200
+send
+> GET /hello HTTP/1.1
+> Host: test
+>
+wait response
+end next
+
+exchange other
+status: 200
+send
+> GET /other HTTP/1.1
+> Host: test
+>
+wait response
+end next
+"""
+
+
+def bridgecheck(*arguments: str, cwd: Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bridgecheck", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, env=os.environ | {"COLUMNS": "200"})
+
+
+def gate(app: str, *arguments: str, cwd: Path, taps: str = "recorded", timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    return bridgecheck("gate", app, "--app-dir", str(HERE), "--taps", taps, *arguments, cwd=cwd, timeout=timeout)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "own.exchange").write_text(TRAFFIC)
+    return tmp_path
+
+
+def _report(folder: Path) -> dict:
+    report = json.loads((folder / "bridgecheck-report" / "report.json").read_text())
+    run = json.loads((folder / "bridgecheck-report" / "run.json").read_text())
+    for name, value in (("report", report), ("run", run)):
+        jsonschema.validate(value, json.loads(files("bridgecheck.conformance.report").joinpath(f"{name}.schema.json").read_text()))
+    return report
+
+
+def _children_of(pid: int) -> list[int]:
+    children = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid:
+                children.append(int(entry.name))
+    return children
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for member in family:
+        family.extend(_children_of(member))
+    return family[1:]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_uvicorn_against_itself_is_the_same_over_all_cases_and_a_report_is_written(folder: Path) -> None:
+    done = gate("apps:good", "--candidate", "uvicorn", "--traffic", "own.exchange", taps="spec,recorded", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = _report(folder)
+    assert report["verdict"] == "same"
+    assert report["buckets"] == []
+    assert report["exchanges"]["by_tap"]["recorded"] == 2
+    assert report["exchanges"]["by_tap"]["spec"] >= 50
+    assert [target["name"] for target in report["targets"]] == ["reference", "twin", "candidate"]
+    assert report["targets"][0]["resolved"]["http"] == "httptools"
+    assert [(route["route"], route["played"], route["statuses"]) for route in report["routes"]] == [("GET /hello", 1, [200]), ("GET /other", 1, [200])]
+
+
+def test_another_server_is_different_and_each_finding_can_be_seen_again(folder: Path) -> None:
+    done = gate("apps:good", "--candidate", "granian", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    report = _report(folder)
+    found = {(bucket["side"], bucket["title"]): bucket for bucket in report["buckets"]}
+    bucket = found["scope", "scope.client[1]: int → str"]
+    assert bucket["confirmed"] and bucket["severity"] == "break"
+    played = subprocess.run(
+        [sys.executable, "-m", *bucket["reproduce"].split()], cwd=folder / "bridgecheck-report", capture_output=True, text=True, timeout=60
+    )
+    assert played.returncode == 1, played.stdout + played.stderr
+    assert "break scope scope.client[1] int→str" in played.stdout
+
+
+def test_two_runs_write_the_same_report_whatever_the_jobs(folder: Path) -> None:
+    for name, jobs in (("one", "1"), ("two", "24")):
+        done = gate("apps:good", "--candidate", "uvicorn:http=h11", "--jobs", jobs, "--report", name, taps="spec", cwd=folder)
+        assert done.returncode == 1, done.stdout + done.stderr
+    assert (folder / "one" / "report.json").read_bytes() == (folder / "two" / "report.json").read_bytes()
+
+
+def test_a_factory_makes_the_app(folder: Path) -> None:
+    done = gate("apps:make", "--factory", "--candidate", "uvicorn", "--twin", "off", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(_report(folder)["targets"]) == 2
+
+
+def test_traffic_of_another_app_is_no_verdict(folder: Path) -> None:
+    (folder / "own.exchange").write_text(TRAFFIC.replace("status: 200", "status: 404"))
+    done = gate("apps:good", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 2
+    assert "0 of 2" in done.stderr
+    assert not (folder / "bridgecheck-report" / "report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("nowhere:app",), 2, "nowhere"),
+        (("apps:nothing",), 2, "nothing"),
+        (("apps:not_an_app",), 2, "not_an_app"),
+        (("apps",), 2, "module:attr"),
+        (("apps:good", "--traffic", "missing.exchange"), 2, "missing.exchange"),
+        (("apps:good", "--candidate", "unicorn"), 2, "unicorn"),
+        (("apps:good", "--candidate", "serve {app}"), 2, "{port}"),
+        (("apps:good", "--taps", "nothing"), 2, "taps"),
+        (("apps:good", "--config", "nowhere.toml"), 2, "nowhere.toml"),
+        (("apps:good", "--fail-on", "taste"), 2, "taste"),
+    ],
+)
+def test_bad_input_is_one_clear_message(folder: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
+    defaults = [word for word in ("--candidate", "uvicorn", "--traffic", "own.exchange") if word]
+    done = bridgecheck("gate", "--app-dir", str(HERE), *defaults, *arguments, cwd=folder)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_escape_names_file_line_and_column(folder: Path) -> None:
+    (folder / "own.exchange").write_text(TRAFFIC.replace("/hello", "/he\\qllo"))
+    done = gate("apps:good", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 2
+    assert "own.exchange:6:12:" in done.stderr or "own.exchange:6:11:" in done.stderr, done.stderr
+
+
+def test_a_configuration_with_an_unknown_key_says_which(folder: Path) -> None:
+    (folder / "bridgecheck.toml").write_text('fail_upon = "drift"\n')
+    done = gate("apps:good", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 2 and "fail_upon" in done.stderr
+
+
+def test_the_configuration_gives_defaults_that_options_override(folder: Path) -> None:
+    (folder / "bridgecheck.toml").write_text('traffic = ["own.exchange"]\ncandidate = "granian"\ntwin = "off"\n')
+    done = gate("apps:good", "--candidate", "uvicorn", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(_report(folder)["targets"]) == 2
+
+
+def test_an_app_that_cannot_start_shows_the_servers_own_words(folder: Path) -> None:
+    done = gate("apps:broken_in_lifespan", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 3
+    assert "the database is gone" in done.stderr
+
+
+def test_a_candidate_that_exits_at_once_shows_its_words(folder: Path) -> None:
+    done = gate("apps:good", "--candidate", WRONG.replace("FAULT", "exits"), "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 3
+    assert "cannot read the licence file" in done.stderr and "7" in done.stderr
+
+
+def test_a_candidate_that_never_listens_is_given_up(folder: Path) -> None:
+    done = gate("apps:good", "--candidate", WRONG.replace("FAULT", "deaf"), "--traffic", "own.exchange", "--start-timeout", "2", cwd=folder)
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("fault", ["closes", "garbage", "answers"])
+def test_a_candidate_that_never_calls_the_app_is_never_the_same(folder: Path, fault: str) -> None:
+    done = gate("apps:good", "--candidate", WRONG.replace("FAULT", fault), "--traffic", "own.exchange", "--patience", "0.5", cwd=folder)
+    assert done.returncode in (1, 2), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_candidate_that_dies_is_a_finding_and_the_run_goes_on(folder: Path) -> None:
+    (folder / "own.exchange").write_text(TRAFFIC.replace("exchange other", "exchange kill").replace("/other", "/kill") + TRAFFIC[23:])
+    candidate = f"env KILLABLE=1 {{python}} -m uvicorn {{app}} --host {{host}} --port {{port}} --app-dir {HERE}"
+    done = gate("apps:kills_its_process", "--candidate", candidate, "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    died = [bucket for bucket in _report(folder)["buckets"] if "ends while it serves" in bucket["title"]]
+    assert len(died) == 1 and died[0]["severity"] == "break" and died[0]["side"] == "process" and died[0]["routes"] == ["GET /kill"]
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, None)])
+def test_however_the_gate_ends_nothing_is_left_running(folder: Path, how: signal.Signals, code: int | None) -> None:
+    arguments = ["gate", "apps:good", "--app-dir", str(HERE), "--candidate", "granian", "--taps", "spec,recorded", "--traffic", "own.exchange"]
+    process = subprocess.Popen([sys.executable, "-m", "bridgecheck", *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and len(_family(process.pid)) < 6:  # three guards and three servers
+        time.sleep(0.02)
+    family = _family(process.pid)
+    assert len(family) >= 6
+    process.send_signal(how)
+    process.wait(timeout=30)
+    if code is not None:
+        assert process.returncode == code
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(map(_alive, family)):
+        time.sleep(0.02)
+    assert [pid for pid in family if _alive(pid)] == []

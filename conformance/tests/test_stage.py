@@ -1,0 +1,143 @@
+"""What a stage does when a target dies: name the exchange that kills, play the rest, give up after three."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bridgecheck.conformance import stage as module
+from bridgecheck.conformance.stage import Stage
+
+from .observations import observation
+
+
+@dataclass
+class World:
+    """Two targets of which the second dies under exchanges named in `kills`, and a player before them."""
+
+    kills: set[str]
+    dead: bool = False
+    starts: int = 0
+    log: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Named:
+    name: str
+
+
+class FakeTarget:
+    host, port = "127.0.0.1", 1
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name = world, name
+
+    def address(self) -> dict[str, Any]:
+        return {}
+
+    def died(self) -> str | None:
+        return "signal 11" if self.world.dead and self.name == "candidate" else None
+
+    def stop(self) -> None:
+        pass
+
+
+class FakePlayer:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def play(self, sessions: Sequence[Sequence[Named]], *, jobs: int, progress: Any = None) -> list[list[Any]]:
+        results = []
+        for session in sessions:
+            row: list[Any] = []
+            for exchange in session:
+                if self.world.dead:
+                    row.append((observation(), observation([], [], opened=False)) if jobs == 1 and None not in row and not results else None)
+                    continue
+                self.world.log.append(exchange.name)
+                if exchange.name in self.world.kills:
+                    self.world.dead = True
+                    row.append((observation(), observation([], [], end="reset")))
+                else:
+                    row.append((observation(), observation()))
+            results.append(row)
+        return results
+
+    def unclaimed(self) -> list[list[Any]]:
+        return [[], []]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(set())
+
+    def start_all(targets: Sequence[Any]) -> None:
+        world.dead = False
+        world.starts += 1
+
+    monkeypatch.setattr(module, "start_all", start_all)
+    monkeypatch.setattr(module, "Player", lambda targets, patience: FakePlayer(world))
+    return world
+
+
+def play(world: World, names: list[list[str]], jobs: int) -> tuple[Any, dict[str, bool]]:
+    sessions = [[Named(name) for name in session] for session in names]
+    stage = Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1)  # type: ignore[list-item]
+    with stage.running():
+        result = stage.play(sessions, jobs=jobs)  # type: ignore[arg-type]
+    played = {e.name: f is not None for session, facts in zip(sessions, result.facts, strict=True) for e, f in zip(session, facts, strict=True)}
+    return result, played
+
+
+def test_nothing_dies(world: World) -> None:
+    result, played = play(world, [["a"], ["b", "c"]], jobs=4)
+    assert result.deaths == [] and all(played.values()) and world.starts == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_the_exchange_that_kills_is_named_and_the_rest_is_played(world: World, jobs: int) -> None:
+    world.kills = {"c"}
+    result, played = play(world, [["a"], ["b", "c", "d"], ["e"]], jobs)
+    assert [(death.target, [e.name for e in death.session], death.story) for death in result.deaths] == [("candidate", ["b", "c"], "signal 11")]
+    assert played == {"a": True, "b": True, "c": False, "d": False, "e": True}
+
+
+def test_the_last_exchange_may_kill_too(world: World) -> None:
+    world.kills = {"b"}
+    result, played = play(world, [["a"], ["b"]], jobs=1)
+    assert [death.session[-1].name for death in result.deaths] == ["b"]
+    assert played == {"a": True, "b": False}
+
+
+def test_two_killers_are_two_deaths(world: World) -> None:
+    world.kills = {"a", "c"}
+    result, played = play(world, [["a"], ["b"], ["c"], ["d"]], jobs=1)
+    assert [death.session[-1].name for death in result.deaths] == ["a", "c"]
+    assert played == {"a": False, "b": True, "c": False, "d": True}
+
+
+def test_after_three_restarts_the_rest_is_left(world: World) -> None:
+    world.kills = set("abcdef")
+    result, played = play(world, [[name] for name in "abcdefg"], jobs=1)
+    assert len(result.deaths) == module.DEATHS_MAX + 1
+    assert not any(played.values())
+    assert world.starts == module.DEATHS_MAX + 1
+
+
+def test_a_death_that_does_not_come_back_is_kept_without_a_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.kills = {"b"}
+    original = FakePlayer.play
+
+    def once(self: FakePlayer, sessions: Any, *, jobs: int, progress: Any = None) -> Any:
+        result = original(self, sessions, jobs=jobs, progress=progress)
+        self.world.kills = set()
+        return result
+
+    monkeypatch.setattr(FakePlayer, "play", once)
+    result, played = play(world, [["a"], ["b"], ["c"]], jobs=4)
+    assert [(death.target, death.session) for death in result.deaths] == [("candidate", ())]
+    assert all(played.values())
