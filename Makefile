@@ -1,0 +1,105 @@
+# Every target does its own set-up from an empty clone: Debian packages (ci/bootstrap), .venv from hash-pinned locks, llhttp and libuv (ci/native.py).
+#
+#   make gate                  the main job on the demo shop: uvicorn against granian (differs), and against itself (same)
+#   make test                  C unit tests, lint, pytest
+#   make asan                  the C unit tests under the address and undefined-behaviour sanitizers
+#   make bench                 throughput and cost, measured
+#   make fuzz T=NAME S=SECONDS fuzz/fuzz_NAME.c with libFuzzer
+#   make locks                 compile ci/locks/requirements.txt anew
+#   make clean                 back to a fresh clone
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.PHONY: gate test units lint pytest asan bench fuzz locks clean
+
+PYTHON := .venv/bin/python
+REPORT := bridgecheck-report
+FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
+C_FILES := $(wildcard conformance/*/*.[ch] conformance/*/tests/*.[ch] spec/observer/recorder/*.[ch] spec/observer/recorder/tests/*.[ch] fuzz/*.[ch])
+
+gate: .venv/installed
+	@ci/expect 1 .venv/bin/bridgecheck gate bridgecheck.demo.shop:app --candidate granian --report $(REPORT)/granian
+	@ci/expect 0 .venv/bin/bridgecheck gate bridgecheck.demo.shop:app --candidate uvicorn --report $(REPORT)/uvicorn
+
+# All three parts run even if one fails; pytest's closing line comes last.
+test: .venv/installed
+	@failed=; for part in units lint pytest; do $(MAKE) --no-print-directory $$part || failed+=" $$part"; done; \
+	[ -z "$$failed" ] || { echo "make test: failed:$$failed" >&2; exit 1; }
+
+pytest: .venv/installed
+	@$(PYTHON) -m pytest
+
+lint: .venv/locked
+	@$(PYTHON) -m ruff check .
+	@.venv/bin/clang-format --dry-run --Werror $(C_FILES)
+
+asan:
+	@$(MAKE) --no-print-directory units FLAVOUR=asan EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+
+bench: .venv/installed
+	@set -e; for bench in ci/bench*.py; do $(PYTHON) $$bench; done
+
+locks:
+	@ci/lock
+
+clean:
+	rm -rf .venv build $(REPORT) *.egg-info .pytest_cache .ruff_cache
+	find conformance spec demo ci \( -name '*.so' -o -name __pycache__ \) -exec rm -rf {} +
+
+# --- Python ---------------------------------------------------------------------------------------------------------------------------
+
+.venv/locked: ci/locks/requirements.txt
+	@ci/venv
+
+.venv/installed: .venv/locked pyproject.toml setup.py $(filter-out %_test.c,$(C_FILES)) build/native/made-from
+	@echo 'building bridgecheck into .venv'
+	@CFLAGS='-Wall -Wextra -Werror' $(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+build/native/made-from: ci/native.py ci/native.txt | .venv/locked
+	@$(PYTHON) ci/native.py && touch $@
+
+# --- C units: each folder's objects in an archive, so that a test links only what it reaches --------------------------------------------
+
+FLAVOUR := unit
+EXTRA := -O1
+OUT := build/$(FLAVOUR)
+FOLDERS := conformance/exchange conformance/player conformance/guard spec/observer/recorder
+sources = $(filter-out %/module.c %_test.c,$(wildcard $(1)/*.c $(1)/tests/*.c))
+TESTS := $(patsubst %.c,$(OUT)/%,$(foreach folder,$(FOLDERS),$(wildcard $(folder)/tests/*_test.c)))
+
+units: build/native/made-from
+	@ci/bootstrap cmocka
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) $(TESTS)
+	@ci/units $(TESTS)
+
+define unit_rules
+$(OUT)/$(1).a: $(patsubst %.c,$(OUT)/%.o,$(call sources,$(1)))
+	@rm -f $$@ && ar rcs $$@ $$^
+$(OUT)/$(1)/tests/%_test: $(OUT)/$(1)/tests/%_test.o $(OUT)/$(1).a $(2)
+	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread -o $$@
+endef
+$(foreach folder,$(filter-out conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
+$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a build/native/lib/libllhttp.a build/native/lib/libuv.a))
+
+$(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+.PRECIOUS: $(OUT)/%.o
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# --- Fuzzing ----------------------------------------------------------------------------------------------------------------------------
+
+# Seeds are fuzz/corpus/NAME and stay as they are; what a run finds goes to build/fuzz/corpus/NAME, a crash to build/fuzz.
+fuzz: build/native/made-from
+	@[ -f fuzz/fuzz_$(T).c ] && [ -n "$(S)" ] || { echo "make fuzz T=NAME S=SECONDS, with NAME one of: $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))" >&2; exit 2; }
+	@ci/bootstrap clang
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) CC=clang FLAVOUR=fuzz EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined' build/fuzz/fuzz_$(T)
+	@mkdir -p build/fuzz/corpus/$(T) fuzz/corpus/$(T)
+	build/fuzz/fuzz_$(T) -max_total_time=$(S) -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
+
+build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a build/native/lib/libllhttp.a build/native/lib/libuv.a
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@

@@ -1,0 +1,1 @@
+"""Who is asked, how, and what counts as the same."""

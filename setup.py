@@ -1,0 +1,90 @@
+"""What pyproject.toml cannot say about the build: which folder is which package, and the C extensions.
+
+Folders are named for the rooms of the house (conformance, spec, demo), packages for the import name; the command line's folder is `bridgecheck` itself.
+"""
+
+import os
+import runpy
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+os.chdir(Path(__file__).resolve().parent)
+
+PROGRAM = Path("conformance/program")
+ROOTS = {"bridgecheck": PROGRAM, "bridgecheck.conformance": Path("conformance"), "bridgecheck.spec": Path("spec"), "bridgecheck.demo": Path("demo")}
+DATA = {".pyi", ".toml", ".json", ".html", ".css", ".js", ".j2", ".exchange"}
+
+
+def packages() -> dict[str, Path]:
+    """Every folder of Python to ship, by package name. Tests stay here."""
+    found: dict[str, Path] = {}
+    for name, root in ROOTS.items():
+        for folder in sorted({module.parent for module in root.rglob("*.py")}):
+            inside = folder.relative_to(root).parts
+            if "tests" not in inside and (root == PROGRAM or not folder.is_relative_to(PROGRAM)):
+                found[".".join((name, *inside))] = folder
+    return found
+
+
+def package_data(folders: dict[str, Path]) -> dict[str, list[str]]:
+    """Data files by package: each belongs to the nearest package above it, since folders of data alone are no packages."""
+    found: dict[str, list[str]] = {}
+    for root in ROOTS.values():
+        for file in sorted(root.rglob("*")):
+            if (file.suffix in DATA or file.name == "py.typed") and "tests" not in file.parts:
+                package = max((name for name, folder in folders.items() if file.is_relative_to(folder)), key=lambda name: len(folders[name].parts))
+                found.setdefault(package, []).append(str(file.relative_to(folders[package])))
+    return found
+
+
+def extensions() -> list[Extension]:
+    found = []
+    for name, folders, limited in [
+        ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player"], False),
+        ("bridgecheck.conformance._guard", ["conformance/guard"], False),
+        # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
+        ("bridgecheck.spec.observer.bridgecheck_observer._recorder", ["spec/observer/recorder"], True),
+    ]:
+        if not Path(folders[-1], "module.c").exists():
+            continue
+        found.append(
+            Extension(
+                name,
+                sorted(str(source) for folder in folders for source in Path(folder).glob("*.c")),
+                depends=sorted(str(header) for header in [*Path("conformance").rglob("*.h"), *Path("spec").rglob("*.h")]),
+                define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
+                py_limited_api=limited,
+                # Only the init function is seen from outside: a libuv that is would take over uvloop's calls.
+                extra_compile_args=["-std=c11", "-fvisibility=hidden"],
+                extra_link_args=["-Wl,--exclude-libs,ALL"],
+            )
+        )
+    return found
+
+
+class BuildExtensions(build_ext):
+    """Builds llhttp and libuv first, for the player that links them."""
+
+    def build_extension(self, extension: Extension) -> None:
+        if extension.name.endswith("._player"):
+            native = runpy.run_path("ci/native.py")
+            try:
+                folder = native["build"]()
+            except native["NativeError"] as error:
+                raise SystemExit(f"bridgecheck: {error}") from None
+            extension.include_dirs.append(str(folder / "include"))
+            extension.extra_objects += [str(folder / "lib" / "libllhttp.a"), str(folder / "lib" / "libuv.a")]
+        super().build_extension(extension)
+
+
+folders = packages()
+setup(
+    packages=sorted(folders),
+    package_dir={name: str(folder) for name, folder in folders.items()},
+    package_data=package_data(folders),
+    include_package_data=False,
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildExtensions},
+)
