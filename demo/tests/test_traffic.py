@@ -1,0 +1,51 @@
+"""The recorded traffic fits the exchange grammar, says what was answered, and leaves no route out."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bridgecheck.conformance._player import Exchange, parse
+from bridgecheck.demo.shop import app
+
+FILES = sorted((Path(__file__).parent.parent / "traffic").glob("*.exchange"))
+
+
+def read(file: Path) -> list[Exchange]:
+    return parse(file.read_bytes(), file.name)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_request_has_the_status_it_was_answered_with(file: Path) -> None:
+    exchanges = read(file)
+    assert exchanges
+    for exchange in exchanges:
+        statuses = exchange.meta["status"].split()
+        assert len(statuses) == len(exchange.requests), exchange.name
+        assert all(re.fullmatch("[2-5][0-9]{2}", status) for status in statuses), exchange.name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_exchange_has_a_name_of_its_own_and_an_origin(file: Path) -> None:
+    exchanges = read(file)
+    names = Counter((exchange.session, exchange.name) for exchange in exchanges)
+    assert [name for name, count in names.items() if count > 1] == []
+    assert all(session for session, _ in names)
+    assert {exchange.meta["origin"].split()[0] for exchange in exchanges} == {file.stem.replace("browser", "chromium")}
+
+
+def test_every_route_was_asked() -> None:
+    asked = {
+        f"{method.decode()} {target.decode('latin-1').partition('?')[0]}"
+        for file in FILES
+        for exchange in read(file)
+        for method, target in exchange.requests
+    }
+    left_out = []
+    for path, methods in app.openapi()["paths"].items():
+        for method in methods:
+            route = re.compile(f"{method.upper()} " + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
+            if not any(route.fullmatch(request) for request in asked):
+                left_out.append(f"{method.upper()} {path}")
+    assert left_out == []
