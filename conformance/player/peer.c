@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "peer.h"
 
 #include <linux/inet_diag.h>
