@@ -1,6 +1,7 @@
 """What pyproject.toml cannot say about the build: which folder is which package, and the C extensions.
 
-Folders are named for the rooms of the house (conformance, spec, demo), packages for the import name; the command line's folder is `bridgecheck` itself.
+Folders are named for the rooms of the house (conformance, spec, demo), packages for the import name; the command line's folder is
+`bridgecheck` itself.
 """
 
 import os
@@ -13,7 +14,12 @@ from setuptools.command.build_ext import build_ext
 os.chdir(Path(__file__).resolve().parent)
 
 PROGRAM = Path("conformance/program")
-ROOTS = {"bridgecheck": PROGRAM, "bridgecheck.conformance": Path("conformance"), "bridgecheck.spec": Path("spec"), "bridgecheck.demo": Path("demo")}
+ROOTS = {
+    "bridgecheck": PROGRAM,
+    "bridgecheck.conformance": Path("conformance"),
+    "bridgecheck.spec": Path("spec"),
+    "bridgecheck.demo": Path("demo"),
+}
 DATA = {".pyi", ".toml", ".json", ".html", ".css", ".js", ".j2", ".exchange"}
 
 
@@ -34,7 +40,8 @@ def package_data(folders: dict[str, Path]) -> dict[str, list[str]]:
     for root in ROOTS.values():
         for file in sorted(root.rglob("*")):
             if (file.suffix in DATA or file.name == "py.typed") and "tests" not in file.parts:
-                package = max((name for name, folder in folders.items() if file.is_relative_to(folder)), key=lambda name: len(folders[name].parts))
+                above = (name for name, folder in folders.items() if file.is_relative_to(folder))
+                package = max(above, key=lambda name: len(folders[name].parts))
                 found.setdefault(package, []).append(str(file.relative_to(folders[package])))
     return found
 

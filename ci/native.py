@@ -1,8 +1,8 @@
 """Builds llhttp and libuv as static libraries into build/native: include/, lib/libllhttp.a and lib/libuv.a.
 
-Owns how the two libraries come here; used by setup.py and by make. Knows nothing of what links them. The sources are those inside the source
-distributions of httptools and uvloop, pinned by hash in native.txt, so that the player parses with the very llhttp that the reference uses.
-build/native is made in a folder beside it and then renamed: where it stands, it is whole.
+Owns how the two libraries come here; used by setup.py and by make. Knows nothing of what links them. The sources are those inside the
+source distributions of httptools and uvloop, pinned by hash in native.txt, so that the player parses with the very llhttp that the reference
+uses. build/native is made in a folder beside it and then renamed: where it stands, it is whole.
 """
 
 import fcntl
@@ -22,8 +22,8 @@ NATIVE = ROOT / "build" / "native"
 
 # libuv's own CMakeLists.txt compiles these on Linux, beside all of src/*.c.
 LIBUV_UNIX = (
-    "async core dl fs getaddrinfo getnameinfo loop-watcher loop pipe poll process proctitle random-devurandom signal stream tcp thread tty udp"
-    " linux procfs-exepath random-getrandom random-sysctl-linux"
+    "async core dl fs getaddrinfo getnameinfo linux loop loop-watcher pipe poll process procfs-exepath proctitle random-devurandom"
+    " random-getrandom random-sysctl-linux signal stream tcp thread tty udp"
 ).split()
 LIBUV_DEFINES = ["-D_FILE_OFFSET_BITS=64", "-D_LARGEFILE_SOURCE", "-D_GNU_SOURCE", "-D_POSIX_C_SOURCE=200112"]
 
@@ -75,14 +75,15 @@ def _make(partial: Path, whole: Path, compiler: list[str]) -> None:
 def _download(folder: Path) -> dict[str, Path]:
     """Fetch and unpack what native.txt pins; by project name, the unpacked folders."""
     archives = folder / "archives"
-    # Without build isolation pip asks the sources for their metadata with the setuptools that is here, and downloads nothing that is not pinned.
+    # Without build isolation pip reads the sources' metadata with the setuptools that is here: nothing comes down that is not pinned.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:"]
     command += ["--no-build-isolation", "--require-hashes", "--requirement", str(PINS), "--dest", str(archives)]
     _run(command, "the download of the pinned httptools and uvloop sources failed")
     found: dict[str, Path] = {}
     for archive in sorted(archives.glob("*.tar.gz")):
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(folder)
+            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # Debian 12's Python has none yet
+            tar.extractall(folder)
         found[archive.name.partition("-")[0]] = folder / archive.name.removesuffix(".tar.gz")
     if set(found) != {"httptools", "uvloop"}:
         raise NativeError(f"expected the sources of httptools and uvloop, pip brought {sorted(found) or 'nothing'}")
@@ -95,7 +96,8 @@ def _archive(compiler: list[str], library: Path, sources: list[Path], options: l
 
         def compile_one(source: Path) -> str:
             target = Path(objects) / f"{source.parent.name}-{source.stem}.o"
-            _run([*compiler, "-O2", "-g1", "-fPIC", *options, "-c", str(source), "-o", str(target)], f"{source.name} of {library.stem} does not compile")
+            command = [*compiler, "-O2", "-g1", "-fPIC", *options, "-c", str(source), "-o", str(target)]
+            _run(command, f"{source.name} of {library.stem} does not compile")
             return str(target)
 
         made = list(pool.map(compile_one, sources))
