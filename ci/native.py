@@ -1,8 +1,8 @@
 """Builds llhttp and libuv as static libraries into build/native: include/, lib/libllhttp.a and lib/libuv.a.
 
 Owns how the two libraries come here; used by setup.py and by make. Knows nothing of what links them. The sources are those inside the
-source distributions of httptools and uvloop, pinned by hash in native.txt, so that the player parses with the very llhttp that the reference
-uses. build/native is made in a folder beside it and then renamed: where it stands, it is whole.
+source distributions of httptools and uvloop, pinned by hash in native.txt, so that the player parses with the very llhttp that the
+reference uses. build/native is made in a folder beside it and then renamed: where it stands, it is whole.
 """
 
 import fcntl
