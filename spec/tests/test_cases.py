@@ -48,3 +48,10 @@ def test_case_asks_for_the_app_it_names(case: Exchange) -> None:
 
 def test_every_small_app_has_a_case() -> None:
     assert probe.APPS.keys() - {case.meta["app"] for _, case in CASES} == set()
+
+
+def test_the_page_lists_the_cases_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cases.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line != "| case | about | rules |"]
+    here = [f"| {case.name} | {case.meta['about']} | {case.meta['rules'].replace(' ', ', ')} |" for _, case in CASES]
+    assert sorted(rows) == sorted(here)
