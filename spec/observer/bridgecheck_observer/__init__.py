@@ -5,10 +5,11 @@
 - BRIDGECHECK_APP: `module:attribute` of the real app; BRIDGECHECK_FACTORY=1 if it is to be called without arguments first.
 - BRIDGECHECK_TRACE: the folder for this process's trace files; BRIDGECHECK_DOORBELL: the reader's datagram socket.
 
-An app that cannot be had is an ImportError here, which the server reports in its own way. A trace that cannot be written is not: the app must not
-notice, so the process writes one line to stderr and serves on unobserved, and it is the reader that finds calls without a trace.
+An app that cannot be had is an ImportError here, which the server reports in its own way. A trace that cannot be written is not: the
+app must not notice, so the process writes one line to stderr and serves on unobserved. A missing trace is then an error on the gate's side.
 
-Imported in a foreign interpreter (the target's), with only this package's parent on the path: nothing here imports bridgecheck or a third party.
+Imported in a foreign interpreter (the target's), with only this package's parent on the path: nothing here imports bridgecheck or a third
+party.
 """
 
 import os

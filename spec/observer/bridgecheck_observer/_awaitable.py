@@ -1,12 +1,15 @@
 """Watches an awaitable that a plain callable returned, without becoming something else.
 
-A coroutine is watched by a coroutine. Any other awaitable (granian's) gets a stand-in of the same name, with the same attributes: what refuses the
-real one refuses the stand-in, and a future-like object stays future-like. The event loop deals with the real one throughout.
+A coroutine is watched by a coroutine. Any other awaitable (granian's) gets a stand-in of the same name, with the same attributes: what
+refuses the real one refuses the stand-in, and a future-like object stays future-like. The event loop deals with the real one throughout.
 """
+
+from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 _OF_ANY_OBJECT = frozenset(dir(object)) | {"__dict__", "__weakref__", "__slots__", "__del__"}
 

@@ -1,9 +1,11 @@
 """The faces: what the server takes for the app, and what the app takes for the server's receive and send.
 
-A face answers every question that a server or an app asks of a callable as the real one would: whether it is a coroutine function, a function or a
-class, and what kind of thing a call of it returns. It passes on the very objects it is given, adds no turn of the event loop, and lets every
-exception through as it is. What passes is told to the recorder, which raises nothing.
+A face answers every question that a server or an app asks of a callable as the real one would: whether it is a coroutine function, a
+function or a class, and what kind of thing a call of it returns. It passes on the very objects it is given, adds no turn of the event
+loop, and lets every exception through as it is. What passes is told to the recorder, which raises nothing.
 """
+
+from __future__ import annotations
 
 import asyncio
 import functools
@@ -11,7 +13,8 @@ import inspect
 import sys
 import threading
 import types
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any
 
 from ._awaitable import watch
 
@@ -98,7 +101,7 @@ async def _answer(call: ObservedCall, send: Callable[..., Any]) -> None:
 class Observer:
     """Makes faces that record into one trace."""
 
-    def __init__(self, folder: Optional[str], doorbell: Optional[str]) -> None:
+    def __init__(self, folder: str | None, doorbell: str | None) -> None:
         main_thread = threading.main_thread().ident
         self._recorder = Recorder(folder, doorbell, ObservedCall, describe, COROUTINE_FUNCTION, main_thread)
 
@@ -111,7 +114,7 @@ class Observer:
         elif not inspect.isfunction(real) and _is_coroutine_function(real):
             # A partial or a bound method: a coroutine function for most servers, for uvicorn an object without an `async __call__`.
             face = functools.partial(self._coroutine_face(real))
-        elif not inspect.isfunction(real) and _is_coroutine_function(getattr(real, "__call__", None)):
+        elif not inspect.isfunction(real) and _is_coroutine_function(real.__call__):
             face = self._coroutine_face(real)
         else:
             face = self._plain_face(real)

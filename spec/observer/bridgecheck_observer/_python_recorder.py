@@ -3,6 +3,8 @@
 The format is that of recorder/trace.h; the comments there and in the recorder's C files hold here too.
 """
 
+from __future__ import annotations
+
 import asyncio
 import gc
 import mmap
@@ -11,7 +13,8 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Callable, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
 
 PLAIN_RECEIVE, PLAIN_SEND, MARKED = 1, 2, 4
 
@@ -163,7 +166,7 @@ def _encode(value: Any, limit: int = _VALUE_MAX) -> bytes:
 class _TraceWriter:
     """The mapped file, its records, the doorbell. See recorder/trace_writer.c."""
 
-    def __init__(self, folder: Optional[str], doorbell: Optional[str], file_size: int) -> None:
+    def __init__(self, folder: str | None, doorbell: str | None, file_size: int) -> None:
         if file_size < _FILE_SIZE_MIN:
             raise ValueError(f"files of {file_size} bytes are too small")
         self._folder, self._doorbell, self._file_size = folder or "", doorbell or "", file_size
@@ -176,9 +179,9 @@ class _TraceWriter:
         self._failed = False
         self._name = ""
         self._file = -1
-        self._socket: Optional[socket.socket] = None
-        self._map: Optional[mmap.mmap] = None
-        self._views: Tuple[memoryview, ...] = ()
+        self._socket: socket.socket | None = None
+        self._map: mmap.mmap | None = None
+        self._views: tuple[memoryview, ...] = ()
         self._end = self._backed = 0
 
     def current_pid(self) -> int:
@@ -208,7 +211,8 @@ class _TraceWriter:
     def _fail(self, reason: str) -> None:
         self._close()
         self._failed = True
-        line = f"bridgecheck_observer: process {self.pid} cannot write its trace in '{self._folder}': {reason}; the app runs on unobserved\n"
+        who = f"bridgecheck_observer: process {self.pid}"
+        line = f"{who} cannot write its trace in '{self._folder[:700]}': {reason}; the app runs on unobserved\n"
         try:
             os.write(2, line.encode("utf-8", "surrogateescape"))
         except OSError:
@@ -311,7 +315,7 @@ class Call:
         self._record(kind, _encode(event), total, stream_hash)
 
     def _exception(self, kind: int, exception: BaseException) -> None:
-        message: Optional[str]
+        message: str | None
         try:
             message = str(exception)
         except BaseException:  # the app's own code; it is only asked for a text
@@ -363,7 +367,7 @@ class Call:
             self._next_turn()
 
 
-def _find_token(scope: Any) -> Optional[bytes]:
+def _find_token(scope: Any) -> bytes | None:
     headers = dict.get(scope, "headers") if isinstance(scope, dict) and dict.get(scope, "type") == "http" else None
     if isinstance(headers, (list, tuple)):
         for pair in headers:
@@ -388,8 +392,8 @@ class Recorder:
 
     def __init__(
         self,
-        folder: Optional[str],
-        doorbell: Optional[str],
+        folder: str | None,
+        doorbell: str | None,
         call_type: type,
         describe: Callable[[Any], str],
         coroutine_function: str,

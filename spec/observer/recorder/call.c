@@ -67,15 +67,31 @@ void call_record(struct call *call, enum trace_kind kind, PyObject *value, PyObj
 
 static const struct module_state *state_of(struct call *call) { return PyType_GetModuleState(Py_TYPE((PyObject *)call->recorder)); }
 
-/* Count the event's body into the stream. A long body is hashed for its own record in the same pass: two chains of multiplications cost no more
- * than one. */
+/* The bytes of a bytes-like object; -1, perhaps with an exception, where it has none. */
+static int hold(PyObject *body, Py_buffer *buffer) {
+    if (PyBytes_Check(body) || PyByteArray_Check(body))
+        return PyObject_GetBuffer(body, buffer, PyBUF_CONTIG_RO);
+    if (!PyMemoryView_Check(body))
+        return -1;
+    if (PyObject_GetBuffer(body, buffer, PyBUF_CONTIG_RO) == 0)
+        return 0;
+    PyErr_Clear(); /* with strides, or released */
+    PyObject *copy = PyObject_CallMethod(body, "tobytes", NULL);
+    if (copy == NULL)
+        return -1;
+    int result = PyObject_GetBuffer(copy, buffer, PyBUF_CONTIG_RO); /* the buffer keeps the copy */
+    Py_DECREF(copy);
+    return result;
+}
+
+/* Count the event's body into the stream. A long body is hashed for its own record in the same pass: two chains of multiplications cost no
+ * more than one. */
 static void count_content(struct call *call, PyObject *event, struct stream *stream, struct content *content) {
     content->held = 0;
     if (!PyDict_Check(event))
         return;
     PyObject *body = PyDict_GetItemWithError(event, state_of(call)->names.body);
-    if (body == NULL || !(PyBytes_Check(body) || PyByteArray_Check(body) || PyMemoryView_Check(body)) ||
-        PyObject_GetBuffer(body, &content->buffer, PyBUF_CONTIG_RO) != 0) {
+    if (body == NULL || hold(body, &content->buffer) != 0) {
         PyErr_Clear();
         return;
     }
@@ -232,7 +248,8 @@ static PyMemberDef call_members[] = {
 };
 
 static PyType_Slot call_slots[] = {
-    {Py_tp_doc, "One call of the app; a base for the faces, made by Recorder.begin() only. Calling it is a turn of the loop on the way to settled."},
+    {Py_tp_doc,
+     "One call of the app; a base for the faces, made by Recorder.begin() only. Calling it is a turn of the loop on the way to settled."},
     {Py_tp_dealloc, call_dealloc},
     {Py_tp_traverse, call_traverse},
     {Py_tp_clear, call_clear},

@@ -21,7 +21,8 @@ static int take_foreign(struct module_state *state) {
     int result = -1;
     if (types == NULL || asyncio == NULL)
         goto done;
-    if ((state->method_type = take_type(types, "MethodType")) == NULL || (state->function_type = take_type(types, "FunctionType")) == NULL ||
+    if ((state->method_type = take_type(types, "MethodType")) == NULL ||
+        (state->function_type = take_type(types, "FunctionType")) == NULL ||
         (state->builtin_type = take_type(types, "BuiltinFunctionType")) == NULL)
         goto done;
     /* None, and no exception, where no loop runs. */
@@ -34,7 +35,7 @@ done:
     return result;
 }
 
-#define INTERN_NAME(field, text)                                                                                                                  \
+#define INTERN_NAME(field, text)                                                                                                           \
     if ((state->names.field = PyUnicode_InternFromString(text)) == NULL)                                                                   \
         return -1;
 

@@ -67,8 +67,8 @@ static uint16_t find_client_port(const struct module_state *state, PyObject *sco
     return number > 0 && number <= 65535 ? (uint16_t)number : 0;
 }
 
-/* What stands for all callables of the same making: a bound method's function, a closure's code, the type of built-in methods. A new reference; NULL
- * where each has to be asked itself (a functools.partial). */
+/* What stands for all callables of the same making: a bound method's function, a closure's code, the type of built-in methods. A new
+ * reference; NULL where each has to be asked itself (a functools.partial). */
 static PyObject *kind_key(const struct module_state *state, PyObject *callable) {
     PyTypeObject *type = Py_TYPE(callable);
     PyObject *key = NULL;
@@ -177,7 +177,8 @@ static PyObject *recorder_begin(PyObject *self, PyObject *const *arguments, Py_s
     call->generation = trace_writer_generation(recorder->writer);
     if ((receive = kind_of(recorder, arguments[1])) == NULL || (send = kind_of(recorder, arguments[2])) == NULL)
         goto failed;
-    call->uncommon = (receive == recorder->coroutine_function ? 0 : PLAIN_RECEIVE) | (send == recorder->coroutine_function ? 0 : PLAIN_SEND);
+    call->uncommon =
+        (receive == recorder->coroutine_function ? 0 : PLAIN_RECEIVE) | (send == recorder->coroutine_function ? 0 : PLAIN_SEND);
     if (PyDict_Check(scope)) {
         PyObject *token = find_token(state, scope);
         call->client_port = find_client_port(state, scope);

@@ -1,7 +1,7 @@
 /* state.h: what the extension's parts share: the module's state and the two objects.
  *
- * The module owns every reference in `struct module_state`; a Recorder owns its writer and the caches; a Call owns references to its Recorder, its
- * loop, and the server's receive and send, and lives as long as the app holds a face.
+ * The module owns every reference in `struct module_state`; a Recorder owns its writer and the caches; a Call owns references to its
+ * Recorder, its loop, and the server's receive and send, and lives as long as the app holds a face.
  */
 #ifndef BRIDGECHECK_STATE_H
 #define BRIDGECHECK_STATE_H
@@ -43,9 +43,8 @@ struct callable_kind {
 };
 
 struct recorder {
-    PyObject_HEAD
-    struct trace_writer *writer;
-    PyTypeObject *call_type; /* Call, or the subclass of it that has the faces */
+    PyObject_HEAD struct trace_writer *writer;
+    PyTypeObject *call_type;      /* Call, or the subclass of it that has the faces */
     PyObject *describe;           /* describe(callable) -> the kind's name */
     PyObject *coroutine_function; /* the very name that describe() gives to coroutine functions */
     unsigned long main_thread;
@@ -66,8 +65,7 @@ struct stream {
 enum { PLAIN_RECEIVE = 1, PLAIN_SEND = 2, MARKED = 4 };
 
 struct call {
-    PyObject_HEAD
-    struct recorder *recorder;
+    PyObject_HEAD struct recorder *recorder;
     PyObject *loop; /* None where none runs */
     PyObject *server_receive, *server_send;
     PyObject *token; /* of a marked request, else None */

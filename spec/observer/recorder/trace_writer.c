@@ -18,8 +18,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* The file is given its blocks and pages in steps of this size. Page by page, the faults cost six times as much (8.5 µs a page on ext4 against 1.4),
- * and a full disk would be a SIGBUS in the app's process instead of an error here. */
+/* The file is given its blocks and pages in steps of this size. Page by page, the faults cost six times as much (8.5 µs a page on ext4
+ * against 1.4), and a full disk would be a SIGBUS in the app's process instead of an error here. */
 #define STEP (256ull << 10)
 
 #define NAME_SIZE 64
@@ -132,12 +132,11 @@ static void fail(struct trace_writer *writer, int error) {
     close_all(writer);
     writer->failed = 1;
     const char *reason = error == 0 ? "BRIDGECHECK_TRACE is not set" : strerror(error);
-    /* One write, so that several workers' lines do not mix. */
-    char line[PATH_MAX + 200];
-    int size = snprintf(line, sizeof line, "bridgecheck_observer: process %ld cannot write its trace in '%s': %s; the app runs on unobserved\n",
+    /* One write, so that several workers' lines do not mix; a long path is cut, so that the reason is not. */
+    char line[1024];
+    int size = snprintf(line, sizeof line,
+                        "bridgecheck_observer: process %ld cannot write its trace in '%.700s': %s; the app runs on unobserved\n",
                         (long)writer->pid, writer->folder, reason);
-    if (size > (int)sizeof line - 1)
-        size = (int)sizeof line - 1;
     if (write(STDERR_FILENO, line, (size_t)size) < 0)
         return; /* no one is left to tell */
 }
@@ -251,7 +250,8 @@ void trace_writer_publish(struct trace_writer *writer, const struct trace_record
     place->nanoseconds = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     writer->end += place->size;
     atomic_store_explicit(&header->committed, writer->end, memory_order_release);
-    int awaited = record->kind == TRACE_CALL || record->kind == TRACE_RETURNED || record->kind == TRACE_RAISED || record->kind == TRACE_SETTLED;
+    int awaited =
+        record->kind == TRACE_CALL || record->kind == TRACE_RETURNED || record->kind == TRACE_RAISED || record->kind == TRACE_SETTLED;
     if (!awaited)
         return;
     /* Either this load sees the reader's `armed`, or the reader's look after arming sees this record; without the fence both could miss. */

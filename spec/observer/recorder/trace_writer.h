@@ -25,25 +25,26 @@
 
 struct trace_writer;
 
-/* FOLDER and DOORBELL are copied. A NULL or empty FOLDER fails at the first record, a NULL or empty DOORBELL is never rung. Returns NULL when out
- * of memory or when FILE_SIZE is below TRACE_FILE_SIZE_MIN. */
+/* FOLDER and DOORBELL are copied. A NULL or empty FOLDER fails at the first record, a NULL or empty DOORBELL is never rung. Returns NULL
+ * when out of memory or when FILE_SIZE is below TRACE_FILE_SIZE_MIN. */
 struct trace_writer *trace_writer_new(const char *folder, const char *doorbell, uint64_t file_size);
 
 /* Unmaps and closes; the files stay. NULL is allowed. */
 void trace_writer_free(struct trace_writer *writer);
 
-/* A number that changes in a child after a fork: a call that was begun in the parent must not be written by the child. To be asked before each
- * record; it is also where the child lets go of the parent's file. */
+/* A number that changes in a child after a fork: a call that was begun in the parent must not be written by the child. To be asked before
+ * each record; it is also where the child lets go of the parent's file. */
 uint32_t trace_writer_generation(struct trace_writer *writer);
 
 /* The number for the next call of this process, from 1. */
 uint32_t trace_writer_next_call(struct trace_writer *writer);
 
-/* Room for a record with a payload of up to ROOM bytes, at most TRACE_VALUE_MAX. Opens the process's first file, or the next when this one is full. */
+/* Room for a record with a payload of up to ROOM bytes, at most TRACE_VALUE_MAX. Opens the process's first file, or the next when this one
+ * is full. */
 unsigned char *trace_writer_reserve(struct trace_writer *writer, size_t room);
 
-/* Publish what was reserved. The caller fills kind, client_port, call, payload and the stream's fields; size and nanoseconds are set here. Rings the
- * doorbell where the reader asked for it. */
+/* Publish what was reserved. The caller fills kind, client_port, call, payload and the stream's fields; size and nanoseconds are set here.
+ * Rings the doorbell where the reader asked for it. */
 void trace_writer_publish(struct trace_writer *writer, const struct trace_record *record);
 
 #endif

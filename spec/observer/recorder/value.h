@@ -1,7 +1,7 @@
 /* value.h: a Python value as the tagged bytes of trace.h, into a bounded piece of memory.
  *
- * Owns the choice of tag. Knows nothing of files, calls or asyncio. Never leaves a Python exception behind. value_write() does not run the app's
- * code; value_of_exception() does, since it asks the exception for its text, so it comes before a record is reserved.
+ * Owns the choice of tag. Knows nothing of files, calls or asyncio. Never leaves a Python exception behind. value_write() does not run the
+ * app's code; value_of_exception() does, since it asks the exception for its text, so it comes before a record is reserved.
  */
 #ifndef BRIDGECHECK_VALUE_H
 #define BRIDGECHECK_VALUE_H

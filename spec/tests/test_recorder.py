@@ -1,0 +1,702 @@
+"""The two recorders, held to one another and to the trace format."""
+
+import asyncio
+import enum
+import gc
+import math
+import os
+import socket
+import struct
+import sys
+import threading
+import tracemalloc
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .observer_trace import Cut, Instance, Long, Other, Record, fnv1a, read, read_file
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "observer"))
+from bridgecheck_observer import _python_recorder, _recorder  # noqa: E402
+
+MODULES = {"c": _recorder, "python": _python_recorder}
+COROUTINE_FUNCTION = "coroutine function"
+SMALLEST_FILE = 2 << 20
+
+
+async def receive() -> Any: ...
+
+
+async def send(message: Any) -> Any: ...
+
+
+def describe(function: Any) -> str:
+    return COROUTINE_FUNCTION if function in (receive, send) else type(function).__name__
+
+
+class Traced:
+    """A recorder and the folder it writes to."""
+
+    def __init__(self, name: str, folder: Path, doorbell: str | None = None, **options: Any) -> None:
+        self.name, self.folder = name, folder / name
+        self.folder.mkdir(exist_ok=True)
+        module = MODULES[name]
+        self.recorder = module.Recorder(
+            str(self.folder), doorbell, module.Call, describe, COROUTINE_FUNCTION, threading.main_thread().ident, **options
+        )
+
+    def begin(self, scope: Any = None) -> Any:
+        return self.recorder.begin({"type": "http"} if scope is None else scope, receive, send)
+
+    def records(self) -> list[Record]:
+        return [record for file in read(self.folder) for record in file]
+
+
+@pytest.fixture(params=list(MODULES))
+def traced(request: pytest.FixtureRequest, tmp_path: Path) -> Traced:
+    return Traced(request.param, tmp_path)
+
+
+def both(tmp_path: Path, act: Callable[[Traced], Any], **options: Any) -> list[list[Record]]:
+    found = []
+    for name in MODULES:
+        traced = Traced(name, tmp_path, **options)
+        act(traced)
+        found.append(traced.records())
+    return found
+
+
+class Text(str): ...
+
+
+class Octets(bytes): ...
+
+
+class Array(bytearray): ...
+
+
+class Number(int): ...
+
+
+class Real(float): ...
+
+
+class Items(list): ...
+
+
+class Pair(tuple): ...
+
+
+class Fields(dict): ...
+
+
+Point = namedtuple("Point", "x y")
+
+
+class Colour(enum.IntEnum):
+    RED = 3
+
+
+class Lies(dict):
+    """Says one thing and holds another; the trace is about what it holds."""
+
+    def __len__(self) -> int:
+        raise AssertionError("the app's code was run")
+
+    def items(self) -> Any:
+        raise AssertionError("the app's code was run")
+
+    __iter__ = __getitem__ = keys = items
+
+
+class Strange:
+    def __repr__(self) -> str:
+        raise AssertionError("the app's code was run")
+
+
+def nested(depth: int) -> Any:
+    value: Any = "leaf"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def released() -> memoryview:
+    view = memoryview(b"gone")
+    view.release()
+    return view
+
+
+def own(name: str) -> str:
+    return f"{__name__}.{name}"
+
+
+def long_of(data: bytes, text: bool = False) -> Long:
+    return Long(len(data), fnv1a(data), data[:4096], data[-4096:], text)
+
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+LETTERS = bytes(range(256)) * 40
+
+VALUES: dict[str, tuple[Any, Any]] = {
+    "none": (None, None),
+    "true": (True, True),
+    "false": (False, False),
+    "zero": (0, 0),
+    "negative": (-1, -1),
+    "int64 max": (2**63 - 1, 2**63 - 1),
+    "int64 min": (-(2**63), -(2**63)),
+    "beyond int64": (2**63, 2**63),
+    "below int64": (-(2**63) - 1, -(2**63) - 1),
+    "more digits than Python writes": (-(1 << 20000), -(1 << 20000)),
+    "float": (1.5, 1.5),
+    "infinity": (-math.inf, -math.inf),
+    "str": ("grün \U0001f600\0", "grün \U0001f600\0"),
+    "empty str": ("", ""),
+    "surrogates": ("a\udcff\ud83d", "a\udcff\ud83d"),
+    "long str": ("é" * 5000, long_of("é".encode() * 5000, text=True)),
+    "long surrogates": ("\udcff" * 3000, long_of(b"\xed\xb3\xbf" * 3000, text=True)),
+    "bytes": (b"\0\xff", b"\0\xff"),
+    "longest inline": (LETTERS[:8192], LETTERS[:8192]),
+    "shortest long": (LETTERS[:8193], long_of(LETTERS[:8193])),
+    "bytearray": (bytearray(b"ab"), Instance("bytearray", b"ab")),
+    "long bytearray": (bytearray(LETTERS), Instance("bytearray", long_of(LETTERS))),
+    "bytearray subclass": (Array(b"ab"), Instance(own("Array"), b"ab")),
+    "memoryview": (memoryview(b"abc"), Instance("memoryview", b"abc")),
+    "memoryview with strides": (memoryview(b"abcdef")[::2], Instance("memoryview", b"ace")),
+    "memoryview of numbers": (memoryview(struct.pack("=2I", 1, 2)).cast("I"), Instance("memoryview", struct.pack("=2I", 1, 2))),
+    "memoryview, released": (released(), Instance("memoryview", None)),
+    "list": ([1, [2, "3"]], [1, [2, "3"]]),
+    "tuple": ((1, (), b""), (1, (), b"")),
+    "dict": ({"b": 1, "a": {}, 3: None, b"k": (1,)}, {"b": 1, "a": {}, 3: None, b"k": (1,)}),
+    "str subclass": (Text("a"), Instance(own("Text"), "a")),
+    "bytes subclass": (Octets(b"a"), Instance(own("Octets"), b"a")),
+    "long bytes subclass": (Octets(LETTERS), Instance(own("Octets"), long_of(LETTERS))),
+    "int subclass": (Number(2**70), Instance(own("Number"), 2**70)),
+    "enum": (Colour.RED, Instance(own("Colour"), 3)),
+    "float subclass": (Real(0.5), Instance(own("Real"), 0.5)),
+    "list subclass": (Items([1]), Instance(own("Items"), [1])),
+    "tuple subclass": (Pair((1, 2)), Instance(own("Pair"), (1, 2))),
+    "named tuple": (Point(1, 2), Instance(own("Point"), (1, 2))),
+    "dict subclass": (Fields(a=1), Instance(own("Fields"), {"a": 1})),
+    "dict of another mind": (Lies(a=1), Instance(own("Lies"), {"a": 1})),
+    "ordered dict": (OrderedDict(b=1, a=2), Instance("collections.OrderedDict", {"b": 1, "a": 2})),
+    "object": (Strange(), Other(own("Strange"))),
+    "built-in object": (range(3), Other("range")),
+    "type": (int, Other("type")),
+    "function": (describe, Other("function")),
+    "16 deep": (nested(16), nested(16)),
+    "17 deep": (nested(17), None),
+    "inside itself": (LOOP, None),
+    "too long": ([b"x" * 8000] * 140, Cut()),
+}
+
+
+def expected_depth(value: Any) -> int:
+    depth = 0
+    while isinstance(value, list):
+        value, depth = value[0], depth + 1
+    assert value == Cut()
+    return depth
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_is_the_same_bytes_from_both_recorders(name: str, tmp_path: Path) -> None:
+    value, expected = VALUES[name]
+    by_c, by_python = both(tmp_path, lambda traced: traced.begin({}).sent(value))
+    assert by_c[-1].kind == "sent"
+    assert by_c[-1].payload == by_python[-1].payload
+    if name in ("17 deep", "inside itself"):
+        assert expected_depth(by_c[-1].values[0]) == 16
+    else:
+        assert by_c[-1].values == [expected]
+        assert type(by_c[-1].values[0]) is type(expected)
+
+
+def test_not_a_number_keeps_its_bits(tmp_path: Path) -> None:
+    by_c, by_python = both(tmp_path, lambda traced: traced.begin().sent(math.nan))
+    assert by_c[-1].payload == by_python[-1].payload == b"d" + struct.pack("=d", math.nan)
+
+
+def test_a_value_that_fits_the_longest_record_is_whole(traced: Traced) -> None:
+    value = [b"x" * 8000] * 130
+    traced.begin(value)
+    assert traced.records()[0].values[0] == value
+
+
+def test_a_scope_that_fits_only_without_the_properties_is_left_out(tmp_path: Path) -> None:
+    scope = [b"x" * 7000] * 149 + [b"y" * 4721]  # 100 bytes below the limit
+
+    def act(traced: Traced) -> None:
+        traced.begin({}).sent(scope)
+        traced.begin(scope)
+
+    for records in both(tmp_path, act):
+        assert len(records[1].payload) == (1 << 20) - 100
+        assert records[1].values == [scope]
+        assert records[2].values[0] == Cut()
+        assert records[2].values[1]["loop"] == ""
+
+
+PIECES: list[Any] = [b"", b"abc", bytearray(b"d" * 9000), LETTERS, memoryview(b"xyz"), memoryview(b"a-b-")[::2], None, "text"]
+
+
+def whole_call(traced: Traced) -> None:
+    async def run() -> None:
+        call = traced.begin({"type": "http", "client": ("127.0.0.1", "4711"), "headers": [(b"host", b"a")]})
+        for piece in PIECES:
+            call.received({"type": "http.request", "body": piece, "more_body": True})
+        call.received({"type": "http.disconnect"})
+        call.receive_raised(RuntimeError("no more"))
+        for piece in reversed(PIECES):
+            call.sending(Fields(type="http.response.body", body=piece))
+            call.sent(None)
+        call.sending(["not an event"])
+        call.send_raised(ValueError("wrong", 3))
+        call.raised(KeyError("key"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        second = traced.begin({"type": "lifespan"})
+        second.returned(None)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def comparable(records: list[Record]) -> list[Any]:
+    found = []
+    for record in records:
+        payload = record.payload.replace(b"s\6\0\0\0python", b"s\1\0\0\0c")
+        found.append((record.kind, record.client_port, record.call, record.stream_total, record.stream_hash, payload))
+    return found
+
+
+def test_a_whole_call_is_the_same_from_both_recorders(tmp_path: Path) -> None:
+    by_c, by_python = both(tmp_path, whole_call)
+    assert comparable(by_c) == comparable(by_python)
+    kinds = [record.kind for record in by_c]
+    middle = ["received"] * 9 + ["receive-raised"] + ["send", "sent"] * 8 + ["send", "send-raised"]
+    assert kinds == ["call", *middle, "raised", "settled", "call", "returned", "settled"]
+    assert [record.client_port for record in by_c] == [4711] * (len(kinds) - 3) + [0] * 3
+    assert by_c[0].values[1] == {
+        "receive": COROUTINE_FUNCTION,
+        "send": COROUTINE_FUNCTION,
+        "main thread": True,
+        "loop": f"{type(asyncio.new_event_loop()).__module__}.{asyncio.SelectorEventLoop.__name__}",
+        "recorder": "c",
+    }
+    assert next(record for record in by_c if record.kind == "raised").values == [["KeyError", "'key'"]]
+    times = [record.nanoseconds for record in by_c]
+    assert times == sorted(times)
+
+
+def test_a_stream_counts_its_content_whatever_the_pieces(traced: Traced) -> None:
+    whole_call(traced)
+    records = traced.records()
+    content = b"".join(bytes(piece) for piece in PIECES[:5])
+    received = [record for record in records if record.kind == "received"]
+    assert received[4].stream_total == len(content)
+    assert received[4].stream_hash == fnv1a(content)
+    last = received[-1]
+    assert last.stream_total >= len(content)
+    sent = [record for record in records if record.kind == "send"]
+    backwards = b"".join(bytes(piece) for piece in reversed(PIECES) if not isinstance(piece, str | None))
+    assert (sent[-1].stream_total, sent[-1].stream_hash) == (len(backwards), fnv1a(backwards))
+
+
+def test_settled_comes_two_turns_after_the_end_even_when_the_task_is_cancelled(traced: Traced) -> None:
+    turns: list[int] = []
+
+    async def app() -> None:
+        call = traced.begin()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            call.raised(error)
+            raise
+
+    async def run() -> None:
+        task = asyncio.ensure_future(app())
+        await asyncio.sleep(0)
+        task.cancel()
+        for _ in range(6):
+            await asyncio.sleep(0)
+            turns.append(len(traced.records()))
+
+    asyncio.run(run())
+    # call; then the end in the turn of the cancellation; nothing new in the next; settled in the one after it.
+    assert [record.kind for record in traced.records()] == ["call", "raised", "settled"]
+    assert traced.records()[1].values == [["asyncio.exceptions.CancelledError", ""]]
+    end = turns.index(2)
+    assert turns[end : end + 3] == [2, 2, 3]
+
+
+def test_without_a_loop_a_call_settles_at_once(traced: Traced) -> None:
+    traced.begin().returned(None)
+    assert [record.kind for record in traced.records()] == ["call", "returned", "settled"]
+
+
+def test_with_a_closed_loop_a_call_settles_at_once(traced: Traced) -> None:
+    async def begin() -> Any:
+        return traced.begin()
+
+    asyncio.run(begin()).returned(None)
+    assert [record.kind for record in traced.records()] == ["call", "returned", "settled"]
+
+
+def test_an_abandoned_awaitable_says_nothing_an_abandoned_call_ends(traced: Traced) -> None:
+    async def run() -> None:
+        call = traced.begin()
+        call.receive_raised(GeneratorExit())
+        call.send_raised(GeneratorExit())
+        call.raised(GeneratorExit())
+
+    asyncio.run(run())
+    assert [record.kind for record in traced.records()] == ["call", "raised", "settled"]
+
+
+def test_an_exception_without_a_text_keeps_its_type(traced: Traced) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    traced.begin().raised(Mute())
+    name = f"{__name__}.{Mute.__qualname__}"
+    assert traced.records()[1].values == [[name, None]]
+
+
+def test_an_exception_whose_text_ends_another_call_is_recorded_after_it(traced: Traced) -> None:
+    other = traced.begin()
+
+    class Busy(Exception):
+        def __str__(self) -> str:
+            other.returned("inside")
+            return "after"
+
+    traced.begin().raised(Busy())
+    ends = [(record.kind, record.call) for record in traced.records() if record.kind in ("returned", "raised")]
+    assert ends == [("returned", 1), ("raised", 2)]
+
+
+def test_a_collection_never_comes_inside_a_record(traced: Traced) -> None:
+    class Ends:
+        def __init__(self, call: Any) -> None:
+            self.call, self.me = call, self
+
+        def __del__(self) -> None:
+            self.call.returned("x" * 3000)
+
+    before = gc.get_threshold()
+    call = traced.begin()
+    try:
+        gc.set_threshold(1)
+        for _ in range(200):
+            Ends(traced.begin())
+            call.sent(["\udcff", "\udcfe", memoryview(b"ab")[::2]] * 20)
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert gc.isenabled()
+    records = traced.records()
+    assert sum(record.kind == "sent" for record in records) == 200
+    assert sum(record.kind == "returned" and record.values == ["x" * 3000] for record in records) == 200
+
+
+@pytest.mark.parametrize(
+    "client, port",
+    [
+        (("::1", 80), 80),
+        (["127.0.0.1", "65535"], 65535),
+        (("127.0.0.1", True), 1),
+        (("127.0.0.1", 65536), 0),
+        (("127.0.0.1", -1), 0),
+        (("127.0.0.1", 2**80), 0),
+        (("127.0.0.1", "12x"), 0),
+        (("127.0.0.1", "٣"), 0),
+        (("127.0.0.1", "99999999999999999999999999"), 0),
+        (("127.0.0.1", ""), 0),
+        (("127.0.0.1", None), 0),
+        (("127.0.0.1", 1.0), 0),
+        (("127.0.0.1",), 0),
+        (("", 1, 2, 3), 0),
+        ("127.0.0.1:80", 0),
+        (None, 0),
+    ],
+)
+def test_the_client_port_stands_on_every_record(traced: Traced, client: Any, port: int) -> None:
+    traced.begin({"type": "http", "client": client}).sent(None)
+    assert [record.client_port for record in traced.records()] == [port, port]
+
+
+@pytest.mark.parametrize("name", [b"bridgecheck-next", b"Bridgecheck-Next"])
+def test_a_marked_request_is_no_call(traced: Traced, name: bytes) -> None:
+    scope = {"type": "http", "client": ("127.0.0.1", 9), "headers": [[b"host", b"a"], (name, b"42")]}
+    assert traced.recorder.is_marked(scope)
+    marked = traced.begin(scope)
+    assert marked.uncommon & MODULES[traced.name].MARKED
+    assert marked.token == b"42"
+    traced.begin()
+    records = traced.records()
+    assert [(record.kind, record.call, record.client_port) for record in records] == [("marked", 0, 9), ("call", 1, 0)]
+    assert records[0].values == [b"42"]
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"type": "websocket", "headers": [(b"bridgecheck-next", b"1")]},
+        {"type": "http", "headers": [(b"bridgecheck-nexu", b"1"), (b"bridgecheck", b"1")]},
+        {"type": "http", "headers": [("bridgecheck-next", "1"), (b"bridgecheck-next", "1"), (b"bridgecheck-next",), None]},
+        {"type": "http", "headers": None},
+        {"type": "http"},
+        {},
+        None,
+    ],
+)
+def test_other_scopes_are_calls(traced: Traced, scope: Any) -> None:
+    assert not traced.recorder.is_marked(scope)
+    assert traced.recorder.begin(scope, receive, send).uncommon == 0
+    assert [record.kind for record in traced.records()] == ["call"]
+
+
+def test_properties_follow_what_the_server_hands_over(traced: Traced) -> None:
+    class Cycle:
+        async def receive(self) -> Any: ...
+
+        def send(self, message: Any) -> Any: ...
+
+    def known(function: Any) -> str:
+        asked.append(function)
+        return COROUTINE_FUNCTION if function.__name__ == "receive" else "plain"
+
+    asked: list[Any] = []
+    module = MODULES[traced.name]
+    recorder = module.Recorder(str(traced.folder), None, module.Call, known, COROUTINE_FUNCTION, 0)
+    for _ in range(3):
+        cycle = Cycle()
+        call = recorder.begin({}, cycle.receive, cycle.send)
+        assert call.uncommon == module.PLAIN_SEND
+        assert call.server_receive == cycle.receive
+        assert call.server_send == cycle.send
+    for _ in range(3):
+        assert recorder.begin({}, "abc".upper, "abc".lower).uncommon == module.PLAIN_RECEIVE | module.PLAIN_SEND
+    kinds = [(record.values[1]["receive"], record.values[1]["send"]) for record in traced.records()]
+    assert kinds == [(COROUTINE_FUNCTION, "plain")] * 3 + [("plain", "plain")] * 3
+    assert {record.values[1]["main thread"] for record in traced.records()} == {False}
+    if traced.name == "c":
+        assert len(asked) == 3  # the method, the other method, the built-in ones
+
+
+def test_more_kinds_than_are_remembered(traced: Traced) -> None:
+    def make(number: int) -> Any:
+        scope: dict[str, Any] = {}
+        exec(f"def function{number}(): ...", scope)
+        return scope[f"function{number}"]
+
+    made = [make(number) for number in range(20)]
+    for function in made * 2:
+        assert traced.recorder.begin({}, function, send).uncommon == MODULES[traced.name].PLAIN_RECEIVE
+    assert {record.values[1]["receive"] for record in traced.records()} == {"function"}
+
+
+def test_a_description_that_fails_is_not_the_apps_problem(tmp_path: Path) -> None:
+    def fails(function: Any) -> str:
+        raise RuntimeError
+
+    traced = Traced("c", tmp_path)
+    recorder = _recorder.Recorder(str(traced.folder), None, _recorder.Call, fails, COROUTINE_FUNCTION, 0)
+    assert recorder.begin({}, receive, send).uncommon == _recorder.PLAIN_RECEIVE | _recorder.PLAIN_SEND
+    assert traced.records()[0].values[1]["receive"] == ""
+
+
+def test_a_full_file_is_followed_by_the_next(tmp_path: Path) -> None:
+    def act(traced: Traced) -> None:
+        call = traced.begin()
+        for number in range(700):
+            call.sent([number, b"x" * 8000])
+
+    first, second = both(tmp_path, act, file_size=SMALLEST_FILE)
+    assert [record.payload for record in first[1:]] == [record.payload for record in second[1:]]
+    assert [record.values[0][0] for record in first[1:]] == list(range(700))
+    for name in MODULES:
+        paths = sorted((tmp_path / name).iterdir())
+        assert [path.name for path in paths] == [f"{os.getpid()}-{number}.trace" for number in (1, 2, 3)]
+        assert {path.stat().st_size for path in paths} == {SMALLEST_FILE}
+
+
+def test_an_earlier_process_of_this_pid_keeps_its_file(traced: Traced) -> None:
+    old = traced.folder / f"{os.getpid()}-1.trace"
+    old.write_bytes(b"old")
+    traced.begin()
+    assert old.read_bytes() == b"old"
+    assert len(read_file(traced.folder / f"{os.getpid()}-2.trace")) == 1
+
+
+def test_a_child_writes_its_own_file_and_leaves_its_parents_calls_alone(traced: Traced) -> None:
+    call = traced.begin()
+    child = os.fork()
+    if child == 0:
+        call.returned("in the child")
+        traced.begin({"type": "child"})
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    call.returned("in the parent")
+    by_pid = {int(path.stem.split("-")[0]): read_file(path) for path in traced.folder.iterdir()}
+    assert [record.values for record in by_pid[os.getpid()][1:2]] == [["in the parent"]]
+    assert [(record.kind, record.call, record.values[0]) for record in by_pid[child]] == [("call", 1, {"type": "child"})]
+
+
+def test_a_fork_before_the_first_call_leaves_no_file_of_the_parent(traced: Traced) -> None:
+    child = os.fork()
+    if child == 0:
+        traced.begin()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert [path.name for path in traced.folder.iterdir()] == [f"{child}-1.trace"]
+
+
+@pytest.mark.parametrize("folder, reason", [("missing", "No such file or directory"), (None, "BRIDGECHECK_TRACE is not set")])
+@pytest.mark.parametrize("name", MODULES)
+def test_a_trace_that_cannot_be_written_costs_one_line(
+    name: str, folder: str | None, reason: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    module = MODULES[name]
+    place = None if folder is None else str(tmp_path / folder)
+    recorder = module.Recorder(place, None, module.Call, describe, COROUTINE_FUNCTION, 0)
+    for _ in range(2):
+        call = recorder.begin({"type": "http"}, receive, send)
+        assert call.uncommon == 0
+        assert call.received({}) is call.sending({}) is call.sent(None) is call.returned(None) is None
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert str(os.getpid()) in lines[0]
+    assert reason in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def arm(path: Path) -> None:
+    with open(path, "r+b", buffering=0) as file:
+        file.seek(24)
+        file.write(struct.pack("=I", 1))
+
+
+def armed(path: Path) -> int:
+    with open(path, "rb") as file:
+        return struct.unpack_from("=I", file.read(28), 24)[0]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_doorbell_rings_once_when_it_is_armed(name: str, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.bind(str(tmp_path / "bell"))
+        bell.setblocking(False)
+
+        def rings() -> int:
+            count = 0
+            while True:
+                try:
+                    assert bell.recv(100) == path.name.encode()
+                except BlockingIOError:
+                    return count
+                count += 1
+
+        traced = Traced(name, tmp_path, doorbell=str(tmp_path / "bell"))
+        call = traced.begin()
+        path = traced.folder / f"{os.getpid()}-1.trace"
+        assert rings() == 1  # the file was opened
+        for act in (lambda: call.sent(None), lambda: call.received({}), lambda: call.sending({}), lambda: call.sent(None)):
+            arm(path)
+            act()
+            assert rings() == 0
+        traced.begin()
+        assert rings() == 1
+        assert armed(path) == 0
+        traced.begin()
+        assert rings() == 0
+        arm(path)
+        call.returned(None)
+        assert rings() == 1
+        arm(path)
+        call()
+        call()
+        assert rings() == 1
+    arm(path)
+    traced.begin()  # no one listens any more
+    assert armed(path) == 0
+
+
+def test_calls_hold_on_to_nothing(traced: Traced) -> None:
+    loop = asyncio.new_event_loop()
+    scope = {"type": "http", "headers": [(b"a", b"b")], "client": ("127.0.0.1", 80)}
+    marked = {"type": "http", "headers": [(b"bridgecheck-next", b"a token of its own")]}
+    event = {"type": "http.request", "body": b"x" * 9000, "s": Text("\udcff"), "v": memoryview(b"ab"), "i": 2**70, "o": Strange()}
+    error = ValueError("an error")
+    watched: list[Any] = [scope, marked, marked["headers"][0][1], event, event["body"], error, receive, send, loop]
+    watched += [MODULES[traced.name].Call, Text, Strange, memoryview, COROUTINE_FUNCTION, traced.recorder]
+
+    async def calls(count: int) -> None:
+        for _ in range(count):
+            traced.recorder.begin(marked, receive, send)
+            call = traced.recorder.begin(scope, receive, send)
+            call.received(event)
+            call.sending(event)
+            call.sent(None)
+            call.send_raised(error)
+            call.raised(error)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    def counts() -> list[int]:
+        gc.collect()
+        return [sys.getrefcount(item) for item in watched]
+
+    loop.run_until_complete(calls(20))
+    before = counts()
+    tracemalloc.start()
+    try:
+        loop.run_until_complete(calls(20))
+        size = tracemalloc.get_traced_memory()[0]
+        loop.run_until_complete(calls(300 if traced.name == "c" else 20))
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - size
+    finally:
+        tracemalloc.stop()
+    after = counts()
+    loop.close()
+    assert after == before
+    assert grown < 300 * 16
+
+
+def test_a_recorder_gives_everything_back(tmp_path: Path) -> None:
+    def count() -> tuple[int, int]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), len(Path("/proc/self/maps").read_text().splitlines())
+
+    for name in MODULES:
+        for number in range(6):
+            folder = tmp_path / f"{name}{number}"
+            folder.mkdir()
+            whole_call(Traced(name, folder))
+            if number == 2:
+                before = count()
+        now = count()
+        if name == "c":
+            assert now[0] <= before[0]
+            assert now[1] <= before[1] + 2  # the heap's own
+
+
+def test_a_recorder_refuses_what_it_cannot_use(tmp_path: Path) -> None:
+    for module in MODULES.values():
+        with pytest.raises(ValueError, match="too small"):
+            module.Recorder(str(tmp_path), None, module.Call, describe, COROUTINE_FUNCTION, 0, file_size=SMALLEST_FILE - 1)
+    with pytest.raises(TypeError, match="subclass"):
+        _recorder.Recorder(str(tmp_path), None, int, describe, COROUTINE_FUNCTION, 0)
+    with pytest.raises(TypeError, match="scope, receive and send"):
+        Traced("c", tmp_path).recorder.begin({})
+    with pytest.raises(TypeError):
+        _recorder.Call()
