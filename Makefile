@@ -14,13 +14,11 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: gate test units lint pytest asan bench fuzz locks clean
 
 PYTHON := .venv/bin/python
-REPORT := bridgecheck-report
 FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
 C_FILES := $(wildcard conformance/*/*.[ch] conformance/*/tests/*.[ch] spec/observer/recorder/*.[ch] spec/observer/recorder/tests/*.[ch] fuzz/*.[ch])
 
 gate: .venv/installed
-	@ci/expect 1 .venv/bin/bridgecheck gate bridgecheck.demo.shop:app --candidate granian --report $(REPORT)/granian
-	@ci/expect 0 .venv/bin/bridgecheck gate bridgecheck.demo.shop:app --candidate uvicorn --report $(REPORT)/uvicorn
+	@ci/gate
 
 # All three parts run even if one fails; pytest's closing line comes last.
 test: .venv/installed
@@ -44,7 +42,7 @@ locks:
 	@ci/lock
 
 clean:
-	rm -rf .venv build $(REPORT) *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build bridgecheck-report *.egg-info .pytest_cache .ruff_cache
 	find conformance spec demo ci \( -name '*.so' -o -name __pycache__ \) -exec rm -rf {} +
 
 # --- Python ---------------------------------------------------------------------------------------------------------------------------
