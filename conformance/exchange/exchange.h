@@ -18,6 +18,7 @@
 #define EXCHANGE_STEPS_MAX 4096
 #define EXCHANGE_CONNECTIONS_MAX 16
 #define EXCHANGE_SEND_MAX (1ull << 30)
+#define EXCHANGE_REPEATED_MAX (64u << 10) /* bytes of one "*" piece, before they are repeated */
 #define EXCHANGE_DURATION_MAX_MS 60000u
 
 struct exchange_bytes {
@@ -35,17 +36,17 @@ struct exchange_piece {
 };
 
 enum exchange_step_kind {
-    EXCHANGE_CONNECT,    /* name */
-    EXCHANGE_ON,         /* name */
-    EXCHANGE_SEND,       /* pieces, split (0: one write) */
-    EXCHANGE_PAUSE,      /* milliseconds */
+    EXCHANGE_CONNECT, /* name */
+    EXCHANGE_ON,      /* name */
+    EXCHANGE_SEND,    /* pieces, split (0: one write) */
+    EXCHANGE_PAUSE,   /* milliseconds */
     EXCHANGE_HALF_CLOSE,
     EXCHANGE_CLOSE,
     EXCHANGE_RESET,
-    EXCHANGE_WAIT,       /* condition, count (body), milliseconds (0: the player's patience) */
-    EXCHANGE_SAVE,       /* name, field (empty: the body), before, after */
-    EXCHANGE_FRAME,      /* name = opcode word, text */
-    EXCHANGE_PROCESS     /* name = start / signal / exit, words */
+    EXCHANGE_WAIT,   /* condition, count (body), milliseconds (0: the player's patience) */
+    EXCHANGE_SAVE,   /* name, field (empty: the body), before, after */
+    EXCHANGE_FRAME,  /* name = opcode word, text */
+    EXCHANGE_PROCESS /* name = start / signal / exit, words */
 };
 
 enum exchange_condition {

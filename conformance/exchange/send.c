@@ -52,9 +52,9 @@ static int repeated(struct parser *parser) {
     struct reader *reader = &parser->reader;
     struct reader_word word, name;
     uint64_t count;
-    int found = reader_word(reader, &word);
-    if (found == READER_NOTHING)
+    if (reader->at == reader->line_end || *reader->at == ' ')
         return reader_fail(reader, reader->at, "a * piece needs a count");
+    int found = reader_word(reader, &word);
     if (found == READER_FAILED || reader_count(reader, &word, EXCHANGE_SEND_MAX, &count) != 0 || close_piece(parser, 1) != 0)
         return -1;
     reader->at += reader->at < reader->line_end;
@@ -71,6 +71,8 @@ static int repeated(struct parser *parser) {
         return -1;
     if (parser->octets.count == 0)
         return reader_fail(reader, reader->at, "a * piece needs bytes behind its count");
+    if (parser->octets.count > EXCHANGE_REPEATED_MAX)
+        return reader_fail(reader, word.data, "a * piece repeats at most %u bytes", EXCHANGE_REPEATED_MAX);
     if (parser_count_sent(parser, word.data, parser->octets.count, count) != 0)
         return -1;
     return close_piece(parser, count);

@@ -216,10 +216,9 @@ static int step_frame(struct parser *parser, struct exchange_step *step) {
         known = known || reader_is(&word, opcodes[i]);
     if (!known)
         return reader_fail(&parser->reader, word.data, message);
-    const char *start = parser->reader.at;
     if (need_writable(parser) != 0 || parser_keep_word(parser, &word, &step->name) != 0 || text(parser, &step->text) == READER_FAILED)
         return -1;
-    return parser_count_sent(parser, start, step->text.size, 1);
+    return parser_count_sent(parser, parser->reader.line, step->text.size, 1);
 }
 
 static int add_word(struct parser *parser, const struct exchange_bytes *bytes) {
