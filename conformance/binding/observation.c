@@ -1,0 +1,234 @@
+#include <Python.h>
+
+#include "observation.h"
+
+#include "values.h"
+
+static PyObject *bytes_at(const struct response_head *head, uint32_t place, uint32_t size) {
+    return PyBytes_FromStringAndSize(response_text(head, place), (Py_ssize_t)size);
+}
+
+static PyObject *fields_of(const struct response_head *head, size_t first, size_t count) {
+    PyObject *fields = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; fields && i < count; i++) {
+        const struct response_field *field = &head->fields[first + i];
+        PyObject *name = bytes_at(head, field->name, field->name_size), *value = bytes_at(head, field->value, field->value_size);
+        PyObject *pair = name && value ? PyTuple_Pack(2, name, value) : NULL;
+        Py_XDECREF(name);
+        Py_XDECREF(value);
+        if (pair)
+            PyList_SET_ITEM(fields, (Py_ssize_t)i, pair);
+        else
+            Py_CLEAR(fields);
+    }
+    return fields;
+}
+
+static PyObject *interim_of(struct binding_state *state, const struct response *response) {
+    PyObject *interims = PyList_New(0);
+    for (size_t i = 0; interims && i < response->interim_count; i++) {
+        const struct response_head *head = &response->interim[i];
+        PyObject *interim = PyDict_New();
+        if (interim && (binding_put(interim, state->status, PyLong_FromUnsignedLong(head->status)) ||
+                        binding_put(interim, state->reason, bytes_at(head, head->reason, head->reason_size)) ||
+                        binding_put(interim, state->fields, fields_of(head, 0, head->field_count))))
+            Py_CLEAR(interim);
+        if (binding_append(interims, interim))
+            Py_CLEAR(interims);
+    }
+    return interims;
+}
+
+static PyObject *body_of(struct binding_state *state, const struct response *response) {
+    PyObject *body = PyDict_New();
+    if (body && !binding_put(body, state->length, PyLong_FromUnsignedLongLong(response->content_size)) &&
+        !binding_put(body, state->hash, PyLong_FromUnsignedLongLong(response->content_hash)) &&
+        !binding_put(body, state->bytes, PyBytes_FromStringAndSize(response->content, (Py_ssize_t)response->content_kept)))
+        return body;
+    Py_XDECREF(body);
+    return NULL;
+}
+
+static PyObject *response_of(struct binding_state *state, const struct response *response) {
+    const struct response_head *head = &response->head;
+    PyObject *dict = PyDict_New();
+    if (dict && !binding_put(dict, state->version, PyUnicode_FromFormat("%u.%u", head->version_major, head->version_minor)) &&
+        !binding_put(dict, state->status, PyLong_FromUnsignedLong(head->status)) &&
+        !binding_put(dict, state->reason, bytes_at(head, head->reason, head->reason_size)) &&
+        !binding_put(dict, state->fields, fields_of(head, 0, head->field_count)) && !binding_put(dict, state->interim, interim_of(state, response)) &&
+        !binding_put(dict, state->framing, PyUnicode_InternFromString(response_framing_name(response->framing))) &&
+        !binding_put(dict, state->pieces, PyLong_FromSize_t(response->pieces)) && !binding_put(dict, state->body, body_of(state, response)) &&
+        !binding_put(dict, state->complete, PyBool_FromLong(response->complete)) &&
+        !binding_put(dict, state->trailers, fields_of(head, head->field_count, head->trailer_count)))
+        return dict;
+    Py_XDECREF(dict);
+    return NULL;
+}
+
+static PyObject *responses_of(struct binding_state *state, const struct response_reader *reader) {
+    PyObject *responses = PyList_New(0);
+    for (size_t i = 0; responses && i < reader->count; i++)
+        if (binding_append(responses, response_of(state, &reader->responses[i])))
+            Py_CLEAR(responses);
+    return responses;
+}
+
+/* Interned, since there are few of them. */
+static PyObject *word(const char *text) { return PyUnicode_InternFromString(text); }
+
+static PyObject *name_of(const struct script_connection *at) { return PyUnicode_DecodeUTF8(at->name->data, (Py_ssize_t)at->name->size, "replace"); }
+
+static PyObject *connection_of(struct binding_state *state, const struct script_connection *at) {
+    static const char *const ENDS[] = {
+        [SCRIPT_END_UNDECIDED] = "silent", [SCRIPT_END_OPEN] = "open",     [SCRIPT_END_CLOSED] = "closed",
+        [SCRIPT_END_RESET] = "reset",      [SCRIPT_END_SILENT] = "silent", [SCRIPT_END_OURS] = "ours",
+    };
+    const struct connection *connection = at->connection;
+    const struct response_reader *reader = &connection->responses;
+    PyObject *dict = PyDict_New();
+    if (dict && !binding_put(dict, state->name, name_of(at)) &&
+        !binding_put(dict, state->opened, PyBool_FromLong(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_OURS)) &&
+        !binding_put(dict, state->responses, responses_of(state, reader)) && !binding_put(dict, state->error, word(reader->error)) &&
+        !binding_put(dict, state->rest, PyBytes_FromStringAndSize(reader->rest, (Py_ssize_t)reader->rest_size)) &&
+        !binding_put(dict, state->end, word(ENDS[at->end])))
+        return dict;
+    Py_XDECREF(dict);
+    return NULL;
+}
+
+/* Values of a payload, one after another. */
+struct payload {
+    struct binding_state *state;
+    struct trace_cursor cursor;
+};
+
+static PyObject *next_value(struct payload *payload) { return values_next(payload->state, &payload->cursor); }
+
+/* {"type", "message"} of a payload [type name, message]. */
+static PyObject *raised_of(struct payload *payload) {
+    struct binding_state *state = payload->state;
+    PyObject *pair = next_value(payload), *raised = pair ? PyDict_New() : NULL;
+    bool whole = pair && PyList_CheckExact(pair) && PyList_GET_SIZE(pair) == 2;
+    if (raised && (binding_put(raised, state->type, Py_NewRef(whole ? PyList_GET_ITEM(pair, 0) : pair)) ||
+                   binding_put(raised, state->message, whole ? Py_NewRef(PyList_GET_ITEM(pair, 1)) : PyUnicode_FromString(""))))
+        Py_CLEAR(raised);
+    Py_XDECREF(pair);
+    return raised;
+}
+
+static PyObject *event_of(struct payload *payload, const struct trace_record *record) {
+    static const char *const KINDS[] = {[TRACE_RECEIVED] = "received",
+                                        [TRACE_RECEIVE_RAISED] = "receive raised",
+                                        [TRACE_SEND] = "send",
+                                        [TRACE_SENT] = "sent",
+                                        [TRACE_SEND_RAISED] = "send raised"};
+    struct binding_state *state = payload->state;
+    PyObject *event = PyDict_New();
+    int failed = event ? binding_put(event, state->kind, word(KINDS[record->kind])) : -1;
+    if (!failed && (record->kind == TRACE_RECEIVED || record->kind == TRACE_SEND))
+        failed = binding_put(event, state->event, next_value(payload)) ||
+                 binding_put(event, state->total, PyLong_FromUnsignedLongLong(record->stream_total)) ||
+                 binding_put(event, state->hash, PyLong_FromUnsignedLongLong(record->stream_hash));
+    else if (!failed && record->kind == TRACE_SENT)
+        failed = binding_put(event, state->result, next_value(payload));
+    else if (!failed)
+        failed = binding_put(event, state->raised, raised_of(payload));
+    if (failed)
+        Py_CLEAR(event);
+    return event;
+}
+
+/* Add what a record tells to the call. */
+static int add_record(struct binding_state *state, PyObject *dict, PyObject *events, const struct trace_record *record, const char *bytes) {
+    struct payload payload = {.state = state};
+    trace_value_start(&payload.cursor, bytes, record->payload);
+    switch (record->kind) {
+    case TRACE_CALL:
+        return binding_put(dict, state->scope, next_value(&payload)) || binding_put(dict, state->properties, next_value(&payload));
+    case TRACE_RECEIVED:
+    case TRACE_RECEIVE_RAISED:
+    case TRACE_SEND:
+    case TRACE_SENT:
+    case TRACE_SEND_RAISED:
+        return binding_append(events, event_of(&payload, record));
+    case TRACE_RETURNED:
+        return binding_put(dict, state->end, word("returned")) || binding_put(dict, state->result, next_value(&payload));
+    case TRACE_RAISED:
+        return binding_put(dict, state->end, word("raised")) || binding_put(dict, state->raised, raised_of(&payload));
+    default:
+        return 0; /* a kind of a later recorder */
+    }
+}
+
+/* CONNECTION is taken. */
+static PyObject *call_of(struct binding_state *state, const struct call *call, PyObject *connection, bool before_last_byte) {
+    const struct trace_record *record;
+    const char *bytes;
+    size_t place = 0;
+    PyObject *dict = PyDict_New(), *events = dict ? PyList_New(0) : NULL;
+    int failed = !events || binding_put(dict, state->connection, Py_XNewRef(connection)) || binding_put(dict, state->scope, Py_NewRef(Py_None)) ||
+                 binding_put(dict, state->properties, PyDict_New()) || binding_put(dict, state->events, Py_NewRef(events)) ||
+                 binding_put(dict, state->end, word("still running")) || binding_put(dict, state->result, Py_NewRef(Py_None)) ||
+                 binding_put(dict, state->raised, Py_NewRef(Py_None)) ||
+                 binding_put(dict, state->before_last_byte, PyBool_FromLong(before_last_byte)) ||
+                 binding_put(dict, state->pid, PyLong_FromUnsignedLong(call->pid));
+    while (!failed && (record = call_next(call, &place, &bytes)))
+        failed = add_record(state, dict, events, record, bytes);
+    Py_XDECREF(events);
+    Py_XDECREF(connection);
+    if (failed)
+        Py_CLEAR(dict);
+    return dict;
+}
+
+static uint64_t last_byte(const struct response_reader *reader) { return reader->count ? reader->responses[reader->count - 1].last_byte : 0; }
+
+static PyObject *calls_of(struct binding_state *state, const struct script *script) {
+    PyObject *calls = PyList_New(0);
+    for (size_t i = 0; i < script->connection_count; i++) {
+        const struct script_connection *at = &script->connections[i];
+        for (const struct call *call = script->claimant.calls.first; calls && call; call = call->next) {
+            if (call->connection != i)
+                continue;
+            bool before = call->ended && call->ended_at < last_byte(&at->connection->responses);
+            PyObject *name = name_of(at);
+            if (binding_append(calls, name ? call_of(state, call, name, before) : NULL))
+                Py_CLEAR(calls);
+        }
+    }
+    return calls;
+}
+
+PyObject *observation_calls(struct binding_state *state, const struct calls_list *list) {
+    PyObject *calls = PyList_New(0);
+    for (const struct call *call = list->first; calls && call; call = call->next)
+        if (binding_append(calls, call_of(state, call, PyUnicode_FromStringAndSize("", 0), false)))
+            Py_CLEAR(calls);
+    return calls;
+}
+
+static PyObject *steps_of(const struct script *script) {
+    PyObject *steps = PyList_New(0);
+    for (size_t i = 0; steps && i < script->note_count; i++)
+        if (binding_append(steps, Py_BuildValue("(Is)", script->notes[i].line, script->notes[i].fault)))
+            Py_CLEAR(steps);
+    return steps;
+}
+
+static PyObject *connections_of(struct binding_state *state, const struct script *script) {
+    PyObject *connections = PyList_New(0);
+    for (size_t i = 0; connections && i < script->connection_count; i++)
+        if (binding_append(connections, connection_of(state, &script->connections[i])))
+            Py_CLEAR(connections);
+    return connections;
+}
+
+PyObject *observation_of(struct binding_state *state, const struct script *script) {
+    PyObject *observation = PyDict_New();
+    if (observation && !binding_put(observation, state->connections, connections_of(state, script)) &&
+        !binding_put(observation, state->calls, calls_of(state, script)) && !binding_put(observation, state->steps, steps_of(script)) &&
+        !binding_put(observation, state->settled, PyBool_FromLong(script->settled)))
+        return observation;
+    Py_XDECREF(observation);
+    return NULL;
+}
