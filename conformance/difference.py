@@ -250,7 +250,7 @@ def _cause(difference: Difference, differences: list[Difference], aligned: set[s
 
 def differences(reference: Facts, candidate: Facts, rule: str = "") -> list[Difference]:
     """All differences of the candidate from the reference, causes and consequences. `rule`: the exchange's first, to name a refusal."""
-    found = list(_prune(list(_changes(reference, candidate))))
+    found = [] if reference is candidate else list(_prune(list(_changes(reference, candidate))))
     if not found:
         return []
     found = _refusals(found, reference, candidate, rule)

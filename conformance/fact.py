@@ -3,7 +3,8 @@
 One way only: observation in, facts out. Knows nothing of other observations, of noise or of weights.
 """
 
-from collections.abc import Callable, Iterable
+import marshal
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -274,3 +275,38 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
     for line, fault in observation["steps"]:
         facts[f"line {line}", "script"] = fault
     return facts
+
+
+def _image(observation: dict[str, Any], address: Address) -> bytes | None:
+    """Bytes that are equal only where every value and every exact type is, order included; None where something has no such image. What is
+    no fact, and the target's own port in its scopes, is left out."""
+    calls = []
+    for call in observation["calls"]:
+        scope = call["scope"]
+        port = None
+        if type(scope) is dict and type(scope.get("server")) is tuple and len(scope["server"]) == 2:
+            own = address.scope_port(scope["server"][1])
+            if isinstance(own, Port):
+                port = own.type
+                scope = scope | {"server": (scope["server"][0], None)}
+        calls.append(call | {"scope": scope, "pid": 0, "before_last_byte": False, "port": port})
+    try:
+        return marshal.dumps((observation["connections"], calls, observation["steps"]), 2)
+    except ValueError:
+        return None
+
+
+def facts_of_all(observations: Sequence[dict[str, Any]], addresses: Sequence[Address]) -> tuple[Facts, ...]:
+    """The facts of one exchange under each target. Observations that are the same to the last byte share one
+    mapping: most are, and making facts is the dear part."""
+    made: dict[bytes, Facts] = {}
+    result = []
+    for observation, address in zip(observations, addresses, strict=True):
+        image = _image(observation, address)
+        facts = made.get(image) if image is not None else None
+        if facts is None:
+            facts = facts_of(observation, address)
+            if image is not None:
+                made[image] = facts
+        result.append(facts)
+    return tuple(result)

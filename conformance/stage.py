@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._player import Exchange, Player
-from .fact import Address, Facts, facts_of
+from .fact import Address, Facts, facts_of_all
 from .tap import Session
 from .target import Target, start_all
 
@@ -71,9 +71,7 @@ class Stage:
             self.stop()
 
     def _facts(self, observations: tuple[Any, ...]) -> tuple[Facts, ...]:
-        return tuple(
-            facts_of(observation, Address(target.host, target.port)) for observation, target in zip(observations, self.targets, strict=True)
-        )
+        return facts_of_all(observations, [Address(target.host, target.port) for target in self.targets])
 
     def lifespans(self) -> list[list[dict[str, Any]]]:
         assert self.player is not None

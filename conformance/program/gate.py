@@ -4,14 +4,15 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.markup import escape
+
 from bridgecheck.conformance import report, tap
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import App, Target, check_app
 from bridgecheck.conformance.weight import SEVERITIES
-from rich.console import Console
-from rich.markup import escape
 
 from . import options
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 
 import click
+
 from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate

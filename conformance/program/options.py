@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.target import App
 

@@ -4,6 +4,10 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange
 from bridgecheck.conformance.difference import differences
@@ -15,9 +19,6 @@ from bridgecheck.conformance.stage import Stage
 from bridgecheck.conformance.target import App, Target, check_app
 from bridgecheck.conformance.transcript import transcript
 from bridgecheck.conformance.weight import at_least, quirk
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from . import options
 

@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
+
 from bridgecheck.conformance.difference import Difference, differences
-from bridgecheck.conformance.fact import Address, facts_of
+from bridgecheck.conformance.fact import Address, facts_of, facts_of_all
 from bridgecheck.conformance.weight import quirk, weight
 
 from .observations import call, changed, observation, response
@@ -68,6 +69,27 @@ def test_one_change_is_one_difference(path: tuple[Any, ...], new: Any, expected:
     found = causes(observation(), candidate)
     assert expected in found
     assert {p for p, _ in found} <= {expected[0], "scope.headers-shape", "answer-before-body-end", "send.raised-text"}
+
+
+@pytest.mark.parametrize(
+    ("path", "new"),
+    [
+        (("calls", 0, "scope", "client"), ("127.0.0.1", "20000")),
+        (("calls", 0, "scope", "server"), ("127.0.0.1", "2000")),
+        (("calls", 0, "scope", "server"), ("127.0.0.1", 2001)),
+        (("calls", 0, "scope", "http_version"), "1"),
+        (("calls", 0, "result"), 0),
+        (("calls", 0, "events", 0, "event", "more_body"), 0),
+        (("connections", 0, "responses", 0, "complete"), 1),
+        (("steps",), [(7, "timed out")]),
+    ],
+)
+def test_the_short_way_to_facts_sees_what_the_long_way_sees(path: tuple[Any, ...], new: Any) -> None:
+    same, other = observation(calls=[call(port=2000)]), changed(observation(calls=[call(port=2000)]), path, new)
+    short = facts_of_all([observation(), same, other], [HERE, THERE, THERE])
+    assert short[0] is short[1]
+    assert short[2] is not short[0]
+    assert short == (facts_of(observation(), HERE), facts_of(same, THERE), facts_of(other, THERE))
 
 
 def test_numbers_and_booleans_that_are_equal_are_not_the_same() -> None:

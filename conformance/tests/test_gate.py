@@ -96,7 +96,10 @@ def test_uvicorn_against_itself_is_the_same_over_all_cases_and_a_report_is_writt
     assert report["exchanges"]["by_tap"]["spec"] >= 50
     assert [target["name"] for target in report["targets"]] == ["reference", "twin", "candidate"]
     assert report["targets"][0]["resolved"]["http"] == "httptools"
-    assert [(route["route"], route["played"], route["statuses"]) for route in report["routes"]] == [("GET /hello", 1, [200]), ("GET /other", 1, [200])]
+    assert [(route["route"], route["played"], route["statuses"]) for route in report["routes"]] == [
+        ("GET /hello", 1, [200]),
+        ("GET /other", 1, [200]),
+    ]
 
 
 def test_another_server_is_different_and_each_finding_can_be_seen_again(folder: Path) -> None:
@@ -212,8 +215,21 @@ def test_a_candidate_that_dies_is_a_finding_and_the_run_goes_on(folder: Path) ->
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, None)])
 def test_however_the_gate_ends_nothing_is_left_running(folder: Path, how: signal.Signals, code: int | None) -> None:
-    arguments = ["gate", "apps:good", "--app-dir", str(HERE), "--candidate", "granian", "--taps", "spec,recorded", "--traffic", "own.exchange"]
-    process = subprocess.Popen([sys.executable, "-m", "bridgecheck", *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = [
+        "gate",
+        "apps:good",
+        "--app-dir",
+        str(HERE),
+        "--candidate",
+        "granian",
+        "--taps",
+        "spec,recorded",
+        "--traffic",
+        "own.exchange",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bridgecheck", *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and len(_family(process.pid)) < 6:  # three guards and three servers
         time.sleep(0.02)

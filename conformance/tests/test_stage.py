@@ -53,7 +53,9 @@ class FakePlayer:
             row: list[Any] = []
             for exchange in session:
                 if self.world.dead:
-                    row.append((observation(), observation([], [], opened=False)) if jobs == 1 and None not in row and not results else None)
+                    row.append(
+                        (observation(), observation([], [], opened=False)) if jobs == 1 and None not in row and not results else None
+                    )
                     continue
                 self.world.log.append(exchange.name)
                 if exchange.name in self.world.kills:
@@ -89,7 +91,9 @@ def play(world: World, names: list[list[str]], jobs: int) -> tuple[Any, dict[str
     stage = Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1)  # type: ignore[list-item]
     with stage.running():
         result = stage.play(sessions, jobs=jobs)  # type: ignore[arg-type]
-    played = {e.name: f is not None for session, facts in zip(sessions, result.facts, strict=True) for e, f in zip(session, facts, strict=True)}
+    played = {
+        e.name: f is not None for session, facts in zip(sessions, result.facts, strict=True) for e, f in zip(session, facts, strict=True)
+    }
     return result, played
 
 
@@ -102,7 +106,9 @@ def test_nothing_dies(world: World) -> None:
 def test_the_exchange_that_kills_is_named_and_the_rest_is_played(world: World, jobs: int) -> None:
     world.kills = {"c"}
     result, played = play(world, [["a"], ["b", "c", "d"], ["e"]], jobs)
-    assert [(death.target, [e.name for e in death.session], death.story) for death in result.deaths] == [("candidate", ["b", "c"], "signal 11")]
+    assert [(death.target, [e.name for e in death.session], death.story) for death in result.deaths] == [
+        ("candidate", ["b", "c"], "signal 11")
+    ]
     assert played == {"a": True, "b": True, "c": False, "d": False, "e": True}
 
 
