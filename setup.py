@@ -49,12 +49,12 @@ def package_data(folders: dict[str, Path]) -> dict[str, list[str]]:
 def extensions() -> list[Extension]:
     found = []
     for name, folders, limited in [
-        ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player"], False),
+        ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player", "conformance/binding"], False),
         ("bridgecheck.conformance._guard", ["conformance/guard"], False),
         # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
         ("bridgecheck.spec.observer.bridgecheck_observer._recorder", ["spec/observer/recorder"], True),
     ]:
-        if not Path(folders[-1], "module.c").exists():
+        if not any(Path(folder, "module.c").exists() for folder in folders):
             continue
         found.append(
             Extension(

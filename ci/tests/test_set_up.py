@@ -32,8 +32,8 @@ class Machine:
         script(self.folder / "apt-get", f'echo "$*" >>{self.folder}/apt-get.log\n{apt_get}')
 
     def bootstrap(self, *needs: str) -> subprocess.CompletedProcess[str]:
-        path = f"{self.folder}:{os.environ['PATH']}"
-        return subprocess.run([CI / "bootstrap", *needs], env={**os.environ, "PATH": path, "CC": "cc"}, capture_output=True, text=True, timeout=60)
+        environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "CC": "cc"}
+        return subprocess.run([CI / "bootstrap", *needs], env=environment, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture
