@@ -141,7 +141,6 @@ void requests_init(struct requests *requests, const struct exchange_allocator *a
     llhttp_init(&requests->parser, HTTP_REQUEST, &SETTINGS);
     requests->parser.data = requests;
     llhttp_set_lenient_headers(&requests->parser, 1);
-    llhttp_set_lenient_header_value_relaxed(&requests->parser, 1);
     llhttp_set_lenient_version(&requests->parser, 1);
     llhttp_set_lenient_chunked_length(&requests->parser, 1);
     llhttp_set_lenient_optional_cr_before_lf(&requests->parser, 1);

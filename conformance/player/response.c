@@ -248,10 +248,8 @@ static int on_chunk_header(llhttp_t *parser) {
 static int on_body(llhttp_t *parser, const char *data, size_t size) {
     struct response_reader *reader = parser->data;
     struct response *response = current(reader);
-    if (response->framing != RESPONSE_CHUNKED && !reader->piece_counted) {
-        response->pieces++;
-        reader->piece_counted = true;
-    }
+    if (response->framing != RESPONSE_CHUNKED)
+        response->pieces++; /* llhttp hands out all that one feed has of it at once */
     if (reader->is_marked)
         return 0;
     size_t room = RESPONSE_CONTENT_MAX - response->content_kept;
@@ -344,7 +342,6 @@ static void begin(struct response_reader *reader) {
     } else {
         /* Each message starts afresh: an interim response in HTTP/1.0, say, must not end the connection. */
         llhttp_reset(&reader->parser);
-        memset(&reader->field, 0, sizeof reader->field);
         reader->text_capacity = reader->field_capacity = reader->content_capacity = 0;
         reader->head.first_byte = reader->now;
         reader->phase = RESPONSE_IN_HEAD;
@@ -373,10 +370,7 @@ static size_t parse(struct response_reader *reader, const char *data, size_t siz
 }
 
 int response_reader_feed(struct response_reader *reader, const char *data, size_t size, uint64_t now) {
-    if (reader->out_of_memory)
-        return -1;
     reader->now = now;
-    reader->piece_counted = false;
     while (size > 0) {
         size_t taken = 0;
         switch (reader->phase) {

@@ -118,7 +118,7 @@ struct response_reader {
     struct response_field field;                            /* under way */
     struct response skipped;                                /* the marked response that is under way; its content is not kept */
     bool is_marked, is_upgrade;                             /* the response under way */
-    bool piece_counted, out_of_memory;
+    bool out_of_memory;
     const char *failure; /* why a callback stopped llhttp, or will */
     uint64_t now;
 };

@@ -24,7 +24,7 @@ struct trace_file {
     int descriptor;              /* -1: given up */
     struct trace_header *header; /* mapped */
     uint64_t position;           /* read up to here */
-    uint64_t committed;          /* as it was when this read began */
+    uint64_t committed;          /* as it was when last looked at */
 };
 
 struct trace_reader {
@@ -133,7 +133,7 @@ bool trace_reader_knows(const struct trace_reader *reader, const char *name, siz
 /* Whether the mapped header may be looked at; the file's size into *SIZE. */
 static bool header_is_there(const struct trace_file *file, uint64_t *size) {
     struct stat status;
-    if (fstat(file->descriptor, &status) != 0 || !S_ISREG(status.st_mode) || (uint64_t)status.st_size < sizeof *file->header)
+    if (fstat(file->descriptor, &status) != 0 || (uint64_t)status.st_size < sizeof *file->header)
         return false;
     *size = (uint64_t)status.st_size;
     return true;
@@ -178,8 +178,7 @@ static int add(struct trace_reader *reader, int folder, const char *name, uint32
     }
     reader->files = files;
     struct trace_file file = {.pid = pid, .number = number, .position = sizeof(struct trace_header)};
-    /* Not blocking: it may be a pipe. */
-    file.descriptor = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    file.descriptor = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (file.descriptor < 0 && errno == ENOENT)
         return 0;
     if (file.descriptor < 0)
@@ -209,12 +208,14 @@ int trace_reader_scan(struct trace_reader *reader, struct trace_reader_error *er
     return error->message[0] == '\0' ? 0 : -1;
 }
 
-/* How far FILE may be read, into file->committed; the file is given up where that cannot be. */
-static void look(struct trace_file *file, struct trace_reader_error *error) {
+/* How far FILE may be read, into file->committed. Returns whether it may be; else it is given up, or was before. */
+static bool look(struct trace_file *file, struct trace_reader_error *error) {
     uint64_t size;
+    if (file->descriptor < 0)
+        return false;
     if (!header_is_there(file, &size)) {
         give_up(file, error, "was cut: its header is gone");
-        return;
+        return false;
     }
     file->committed = atomic_load_explicit(&file->header->committed, memory_order_acquire);
     if (file->committed > size)
@@ -223,6 +224,7 @@ static void look(struct trace_file *file, struct trace_reader_error *error) {
         give_up(file, error, "ends before what was read already");
     else if (file->committed % 8 != 0)
         give_up(file, error, "ends within a record");
+    return file->descriptor >= 0;
 }
 
 /* What is wrong with a record's header where LEFT bytes are left for it; NULL: nothing. */
@@ -301,14 +303,11 @@ static int read_file(struct trace_reader *reader, struct trace_file *file, trace
 
 int trace_reader_read(struct trace_reader *reader, trace_record_cb callback, void *context, struct trace_reader_error *error) {
     error->message[0] = '\0';
-    /* A process that has filled one file goes on in the next. So look at its files from the last to the first: all that was written before
-     * what is seen of one is then seen of those before it. */
-    for (size_t i = reader->count; i-- > 0;)
-        if (reader->files[i].descriptor >= 0)
-            look(&reader->files[i], error);
     int result = 0;
+    /* A process goes on in a new file only when the one before is full. So what is known to have a next one does not grow, and file after
+     * file is in the order of writing. */
     for (size_t i = 0; i < reader->count && result == 0; i++)
-        if (reader->files[i].descriptor >= 0)
+        if (look(&reader->files[i], error))
             result = read_file(reader, &reader->files[i], callback, context, error);
     if (result != 0)
         return result;

@@ -29,7 +29,7 @@ static const struct sent SENT[] = {
     {"target under way", BYTES("HEAD /p"), "HEAD /p part other\n0 followed, under way \n"},
     {"method under way", BYTES("GE"), "0 followed, under way \n"},
     {"nothing", BYTES("\r\n"), "0 followed \n"},
-    {"expects continue", BYTES("POST / HTTP/1.1\r\nEXPECT: 100-Continue \r\nContent-Length: 1\r\n\r\n"),
+    {"expects continue", BYTES("POST / HTTP/1.1\r\nHost: a\r\nEXPECT: 100-Continue \r\nContent-Length: 1\r\n\r\n"),
      "POST / head other expects\n0 followed, under way \n"},
     {"expects something else",
      BYTES("GET / HTTP/1.1\r\nExpect: 100-continues\r\nExpected: 100-continue\r\nExpect: 100-continue, and much more\r\nExpec: "
@@ -64,6 +64,8 @@ static const struct sent SENT[] = {
     {"no HTTP", BYTES("\x16\x03\x01\x02"), "0 broken, under way HPE_INVALID_METHOD\n"},
     {"HTTP/2 preface", BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "PRI * part other\n0 broken, under way HPE_PAUSED_H2_UPGRADE\n"},
     {"bad target", BYTES("HEAD /\x01 HTTP/1.1\r\n\r\n"), "HEAD  part other\n0 broken, under way HPE_INVALID_URL\n"},
+    {"bad target after a good one", BYTES("GET / HTTP/1.1\r\n\r\nHEAD /\x01 HTTP/1.1\r\n\r\n"),
+     "GET / whole other\nHEAD  part other\n1 broken, under way HPE_INVALID_URL\n"},
     {"bad field of a HEAD", BYTES("HEAD / HTTP/1.1\r\nContent-Length: x\r\n\r\n"),
      "HEAD / part other\n0 broken, under way HPE_INVALID_CONTENT_LENGTH\n"},
     {"content-length twice", BYTES("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na"),
@@ -183,6 +185,22 @@ static void test_long_target_is_cut(void **state) {
     requests_free(&requests);
 }
 
+static void test_long_fields(void **state) {
+    (void)state;
+    struct requests requests;
+    requests_init(&requests, NULL);
+    put(&requests, "GET / HTTP/1.1\r\nExpect: 100-continue");
+    for (unsigned i = 0; i < 1000; i++)
+        put(&requests, "seven77");
+    put(&requests, "\r\nExpect");
+    for (unsigned i = 0; i < 1000; i++)
+        put(&requests, "seven77");
+    put(&requests, ": 100-continue\r\n\r\n");
+    assert_int_equal(requests.complete, 1);
+    assert_false(requests.requests[0].expects_continue);
+    requests_free(&requests);
+}
+
 static void test_too_many(void **state) {
     (void)state;
     struct requests requests;
@@ -199,9 +217,8 @@ static void test_too_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sent_in_every_cut),
-        cmocka_unit_test(test_each_allocation_fails),
-        cmocka_unit_test(test_long_target_is_cut),
+        cmocka_unit_test(test_sent_in_every_cut),  cmocka_unit_test(test_each_allocation_fails),
+        cmocka_unit_test(test_long_target_is_cut), cmocka_unit_test(test_long_fields),
         cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -878,6 +878,7 @@ static const struct transcript TRANSCRIPTS[] = {
               "bridgecheck-next: t0ke\r\n"
               "bridgecheck-nex: t0ken\r\n"
               "bridgecheck-nexts: t0ken\r\n"
+              "bridgecheck-next: t0kens\r\n"
               "content-length: 0\r\n"
               "\r\n"),
         "",
@@ -886,6 +887,7 @@ static const struct transcript TRANSCRIPTS[] = {
         "  bridgecheck-next|t0ke\n"
         "  bridgecheck-nex|t0ken\n"
         "  bridgecheck-nexts|t0ken\n"
+        "  bridgecheck-next|t0kens\n"
         "  content-length|0\n"
         "= \n"
         "between \n"

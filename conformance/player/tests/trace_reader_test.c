@@ -259,6 +259,104 @@ static void test_large_records(void **state) {
     assert_int_equal(sizes.total, 36u * (TRACE_VALUE_MAX / 8));
 }
 
+/* The file is cut when its first record has been handed out, and more is still to be copied. */
+static int cut_it(void *context, uint32_t pid, const struct trace_record *record, const char *payload) {
+    (void)pid, (void)record, (void)payload;
+    const struct fixture *fixture = context;
+    cut(fixture, "7-1.trace", 200);
+    return 0;
+}
+
+static void test_cut_while_it_is_read(void **state) {
+    struct fixture *fixture = *state;
+    struct file file;
+    start(&file, 7);
+    file.size = sizeof(struct trace_header) + (1 << 19);
+    commit(&file);
+    put(fixture, "7-1.trace", &file);
+    char path[128];
+    snprintf(path, sizeof path, "%s/7-1.trace", fixture->folder);
+    int descriptor = open(path, O_RDWR);
+    struct trace_record record = {.size = 1 << 16, .kind = TRACE_SEND, .call = 1};
+    for (off_t i = 0; i < 8; i++)
+        assert_int_equal(pwrite(descriptor, &record, sizeof record, (off_t)sizeof(struct trace_header) + i * (1 << 16)), sizeof record);
+    close(descriptor);
+    scan(fixture);
+    assert_int_equal(trace_reader_read(fixture->reader, cut_it, fixture, &fixture->error), TRACE_READER_FAILED);
+    assert_string_equal(fixture->error.message, "7-1.trace: was cut while it was read");
+}
+
+static void test_payload_beyond_the_bound(void **state) {
+    (void)state;
+    static const struct trace_record records[] = {
+        {.size = sizeof(struct trace_record) + TRACE_VALUE_MAX + 8, .kind = TRACE_SEND, .call = 1, .payload = TRACE_VALUE_MAX + 1},
+        {.size = sizeof(struct trace_record) + TRACE_VALUE_MAX + 16, .kind = TRACE_SEND, .call = 1, .payload = 1},
+    };
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        void *own;
+        assert_int_equal(set_up(&own), 0);
+        struct fixture *fixture = own;
+        struct file file;
+        start(&file, 7);
+        memcpy(file.bytes + file.size, &records[i], sizeof records[i]);
+        file.size += records[i].size;
+        commit(&file);
+        put(fixture, "7-1.trace", &file);
+        cut(fixture, "7-1.trace", 2 << 20); /* longer, in fact */
+        scan(fixture);
+        assert_int_equal(look(fixture), TRACE_READER_FAILED);
+        assert_string_equal(fixture->error.message, "7-1.trace: record at byte 64 has an impossible payload");
+        tear_down(&own);
+    }
+}
+
+/* Maps of this process that are of the folder's files. */
+static unsigned maps(const struct fixture *fixture) {
+    char line[4352];
+    unsigned found = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        found += strstr(line, fixture->folder) != NULL;
+    fclose(file);
+    return found;
+}
+
+/* Descriptors of this process that are open on the folder's files. */
+static unsigned descriptors(const struct fixture *fixture) {
+    unsigned found = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    const struct dirent *entry;
+    while ((entry = readdir(folder))) {
+        char target[256] = "";
+        if (readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1) > 0)
+            found += strstr(target, fixture->folder) != NULL;
+    }
+    closedir(folder);
+    return found;
+}
+
+static void test_gives_back_maps_and_descriptors(void **state) {
+    struct fixture *fixture = *state;
+    struct file file;
+    start(&file, 7);
+    commit(&file);
+    put(fixture, "7-1.trace", &file);
+    put(fixture, "7-2.trace", &file);
+    scan(fixture);
+    assert_int_equal(maps(fixture), 2);
+    assert_int_equal(descriptors(fixture), 2);
+    cut(fixture, "7-1.trace", 0);
+    assert_int_equal(look(fixture), TRACE_READER_FAILED);
+    assert_int_equal(maps(fixture), 1);
+    assert_int_equal(descriptors(fixture), 1);
+    trace_reader_free(fixture->reader);
+    fixture->reader = NULL;
+    assert_int_equal(maps(fixture), 0);
+    assert_int_equal(descriptors(fixture), 0);
+}
+
 static void test_arm(void **state) {
     struct fixture *fixture = *state;
     struct file file;
@@ -621,6 +719,9 @@ int main(void) {
         TEST(test_names),
         TEST(test_callback_stops),
         TEST(test_large_records),
+        TEST(test_cut_while_it_is_read),
+        cmocka_unit_test(test_payload_beyond_the_bound),
+        TEST(test_gives_back_maps_and_descriptors),
         TEST(test_arm),
         TEST(test_not_a_trace),
         TEST(test_anothers_trace),
