@@ -43,7 +43,7 @@ locks:
 
 clean:
 	rm -rf .venv build bridgecheck-report *.egg-info .pytest_cache .ruff_cache
-	find conformance spec demo ci \( -name '*.so' -o -name __pycache__ \) -exec rm -rf {} +
+	find conformance spec demo ci \( -name '*.so' -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 # --- Python ---------------------------------------------------------------------------------------------------------------------------
 

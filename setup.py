@@ -54,8 +54,6 @@ def extensions() -> list[Extension]:
         # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
         ("bridgecheck.spec.observer.bridgecheck_observer._recorder", ["spec/observer/recorder"], True),
     ]:
-        if not any(Path(folder, "module.c").exists() for folder in folders):
-            continue
         found.append(
             Extension(
                 name,
