@@ -1,0 +1,73 @@
+"""Adapters: how each server is started, and how an installation says what it resolves to. One file per server, found by being here.
+
+An adapter starts, and nothing else: no verdict, no comparison and no quirk depends on which one it is. docs/adapters.md says how to
+add one.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+TEMPLATE = "template"  # the one that is chosen by the form of SERVER, not by name
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a target is started with."""
+
+    python: str  # the interpreter that has the app and the servers
+    app: str  # module:attribute that the server is to import
+    host: str
+    port: int
+    workdir: str  # a folder of this start alone
+    options: tuple[tuple[str, str | None], ...] = ()  # the user's, in order; None for a flag
+    template: tuple[str, ...] = ()
+
+    def long_options(self) -> list[str]:
+        """`http=h11` as `--http h11`, a flag as `--flag`. They belong behind the adapter's own, so that the user's word is the last."""
+        return [word for key, value in self.options for word in (f"--{key}", value) if word is not None]
+
+
+class Adapter:
+    """One server. `python -m MODULE ARGUMENTS`, unless `command` says otherwise."""
+
+    module: str  # run with -m
+    taken: frozenset[str] = frozenset({"host", "port"})  # long options that are not the user's to give
+    packages: tuple[str, ...] = ()  # distributions whose versions belong in a report: the server, its parsers, its loops
+
+    def arguments(self, start: Start) -> list[str]:
+        raise NotImplementedError
+
+    def command(self, start: Start) -> list[str]:
+        return [start.python, "-m", self.module, *self.arguments(start)]
+
+    def environment(self, start: Start) -> dict[str, str]:
+        """What the server needs besides the app's own environment."""
+        return {}
+
+    @staticmethod
+    def resolved(arguments: list[str]) -> dict[str, str]:
+        """What these arguments come to in this installation: http, loop, ws.
+
+        This one function's source runs in the target's own interpreter, where nothing else of bridgecheck may be: it imports what it needs
+        itself, and asks the server instead of guessing.
+        """
+        return {}
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The servers that there is a file for."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != TEMPLATE))
+
+
+@cache
+def load(name: str) -> Adapter:
+    """The adapter in the file of that name."""
+    module: Any = importlib.import_module(f"{__name__}.{name}")
+    found = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, Adapter) and item is not Adapter]
+    if len(found) != 1:
+        raise TypeError(f"{module.__file__}: defines {len(found)} adapters, not one")
+    return found[0]()

@@ -1,0 +1,134 @@
+"""The app that targets serve: how it is named, what environment it gets, and whether it is there at all.
+
+Knows the observer's environment and the interpreter's search path. Knows nothing of servers, ports or processes.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from . import interpreter
+from .errors import UsageError
+
+OBSERVED = "bridgecheck_observer:app"  # what every server is told to import
+
+_REFERENCE = re.compile(r"[^\s:]+:[^\s:]+")
+
+
+@dataclass(frozen=True)
+class App:
+    """`module:attribute`, as uvicorn's."""
+
+    reference: str
+    factory: bool = False
+    app_dir: str = "."
+    state: Sequence[str] = ()  # files and folders that are copied into each target's working folder
+    environment: Mapping[str, str] = field(default_factory=dict)  # with {target} and {workdir} in the values
+
+    def __post_init__(self) -> None:
+        if not _REFERENCE.fullmatch(self.reference):
+            raise UsageError(f"{self.reference}: an app is named module:attribute")
+
+    def variables(self, target: str, workdir: str, trace: str, doorbell: str) -> dict[str, str]:
+        """The environment of a target with this app under the observer."""
+        own = {key: value.replace("{target}", target).replace("{workdir}", workdir) for key, value in self.environment.items()}
+        return {**self._searching(), **own, **self._observed(), "BRIDGECHECK_TRACE": trace, "BRIDGECHECK_DOORBELL": doorbell}
+
+    def _searching(self) -> dict[str, str]:
+        """Our own environment, with the observer first on the search path and the app's folder next."""
+        observer = str(files("bridgecheck.spec").joinpath("observer"))
+        path = [observer, os.path.abspath(self.app_dir), *filter(None, [os.environ.get("PYTHONPATH")])]
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGECHECK_")}
+        return {**inherited, "PYTHONPATH": os.pathsep.join(path)}
+
+    def _observed(self) -> dict[str, str]:
+        return {"BRIDGECHECK_APP": self.reference, **({"BRIDGECHECK_FACTORY": "1"} if self.factory else {})}
+
+    def questioning(self) -> dict[str, str]:
+        """The environment in which the target's Python answers questions: as the target's, with nobody who reads a trace."""
+        return {**self._searching(), **self.environment, **self._observed()}
+
+
+_CHECK = '''
+def answer():
+    import importlib, inspect, traceback
+
+    def raised(doing):
+        return {"problem": doing, "lines": traceback.format_exc().splitlines()}
+
+    module_name, _, attributes = question["reference"].partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            return {"problem": "there is no module %s" % error.name, "searched": True}
+        return raised("the import of %s raised %s" % (module_name, type(error).__name__))
+    except BaseException as error:
+        return raised("the import of %s raised %s" % (module_name, type(error).__name__))
+    place = "module %s (%s)" % (module_name, getattr(module, "__file__", None) or "without a file")
+    found = module
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            return {"problem": "there is no attribute %s in %s" % (attributes, place)}
+
+    def parameters(callable_object, count):
+        try:
+            inspect.signature(callable_object).bind(*[None] * count)
+        except TypeError:
+            return False
+        except ValueError:  # no signature to be had
+            return True
+        return True
+
+    if question["factory"]:
+        if not callable(found):
+            return {"problem": "%s is no factory: %s is not callable" % (attributes, type(found).__name__)}
+        try:
+            found = found()
+        except BaseException as error:
+            return raised("the factory %s raised %s" % (attributes, type(error).__name__))
+    kind = type(found).__module__ + "." + type(found).__qualname__
+    if not callable(found):
+        return {"problem": "%s is no ASGI app: %s is not callable" % (attributes, kind)}
+    if not parameters(found, 3) and not parameters(found, 1):
+        hint = ""
+        if not question["factory"] and parameters(found, 0):
+            hint = "; if it makes the app, say --factory"
+        elif parameters(found, 2):
+            hint = "; with two parameters it looks like WSGI"
+        return {"problem": "%s is no ASGI app: it cannot be called with scope, receive and send%s" % (attributes, hint)}
+    try:
+        import bridgecheck_observer
+        bridgecheck_observer.app
+    except BaseException as error:
+        return raised("under the observer %s raised %s" % (attributes, type(error).__name__))
+    return {}
+'''
+
+
+def check_app(app: App, python: str) -> None:
+    """Import the app once in the target's Python, under the observer. Raises UsageError, whose message is all that the user needs."""
+    folder = Path(app.app_dir)
+    if not folder.is_dir():
+        raise UsageError(f"--app-dir {app.app_dir}: no such folder")
+    for path in app.state:
+        if not Path(path).exists():
+            raise UsageError(f"[app] state {path}: no such file or folder")
+    try:
+        found = interpreter.ask(python, _CHECK, {"reference": app.reference, "factory": app.factory}, app.questioning())
+    except OSError as error:
+        raise UsageError(f"--python {python}: {error.strerror}") from None
+    except interpreter.NoAnswer as error:
+        raise UsageError(f"{app.reference}: its import {error}") from None
+    if not found:
+        return
+    lines = [f"{app.reference}: {found['problem']}"]
+    if found.get("searched"):
+        lines.append(f"  looked in {folder.resolve()} (--app-dir) and on the search path of {python}")
+    lines.extend(f"  {line}" for line in found.get("lines", [])[-interpreter.LAST_LINES :])
+    raise UsageError("\n".join(lines))

@@ -1,0 +1,364 @@
+"""Target: one server with one app under the observer, on a port and a state of its own, started and stopped as often as wanted.
+
+Owns the target's folder, its guard and when it counts as ready. Knows no server's name; never sends a request.
+"""
+
+import contextlib
+import os
+import select
+import shlex
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _guard, adapters, processes
+from .adapters import Start
+from .application import OBSERVED, App, check_app
+from .errors import BridgecheckError, NotReady, UsageError
+from .installation import installed
+from .interpreter import last_lines
+from .server import Server
+
+if TYPE_CHECKING:
+    from . import _player
+
+__all__ = ["App", "Target", "check_app", "start_all", "stop_all"]
+
+HOST = "127.0.0.1"
+PORT_TRIES = 3
+FIRST_LOOK, LONGEST_LOOK = 0.01, 0.1  # seconds between two looks whether it listens
+TERM_PATIENCE = 5.0  # seconds that a server has to stop by itself
+KILL_PATIENCE = 10.0  # seconds until what was killed must be gone
+LOG_TAIL = 64 << 10
+UNIX_PATH_MAX = 107
+
+
+class _PortTaken(Exception):
+    """Somebody else listens on the port that was chosen."""
+
+
+class Target:
+    """`start` and `stop` in turn, any number of times; each start has a new port, folder and copy of the state."""
+
+    def __init__(self, name: str, server: Server, app: App, *, python: str, start_timeout: float = 30.0) -> None:
+        self.name = name
+        self.server = server
+        self.app = app
+        self.python = os.path.abspath(python) if os.sep in python else shutil.which(python) or python
+        self.start_timeout = start_timeout
+        self.host = HOST
+        self.port = 0
+        self.pid = 0  # of the server
+        self.starts = 0
+        self.folder: Path | None = None  # of the present start
+        self._adapter = adapters.load(server.name)
+        self._command: list[str] = []
+        self._control: socket.socket | None = None
+        self._guard = 0
+        self._ended = ""  # how the server ended
+        self._past_seconds = 0.0  # CPU of earlier starts
+        self._cancelled = threading.Event()
+
+    # --- its life -----------------------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start on fresh state and wait until it is ready. Raises NotReady, with nothing left running."""
+        if self._control is not None:
+            raise RuntimeError(f"{self.name} runs already")
+        for left in reversed(range(PORT_TRIES)):
+            try:
+                self._launch(_free_port())
+                self._wait()
+                return
+            except _PortTaken:
+                self.stop()
+                if not left:
+                    raise self._not_ready(f"on {PORT_TRIES} ports that were free, another process was found to listen") from None
+            except BaseException:
+                self.stop()
+                raise
+
+    def stop(self) -> None:
+        """SIGTERM, some patience, then SIGKILL for whatever is left. Does nothing where nothing runs."""
+        self._ask_to_stop()
+        self._stopped_by(time.monotonic() + TERM_PATIENCE)
+
+    def restart(self) -> None:
+        """Stop, and start on fresh state."""
+        self.stop()
+        self.start()
+
+    def cancel(self) -> None:
+        """From another thread: a start that waits gives up, and so does every later one until start_all() begins anew."""
+        self._cancelled.set()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the server a signal, as its operator would."""
+        if self._control is None:
+            raise RuntimeError(f"{self.name} does not run")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: died() tells
+            self._control.send(bytes([number]))
+
+    def wait_ended(self, seconds: float) -> str | None:
+        """How the server ended, if it does within the time."""
+        deadline = time.monotonic() + seconds
+        while not self._ended and self._listen(deadline - time.monotonic()):
+            pass
+        return self._ended or None
+
+    def died(self) -> str | None:
+        """None while it runs. Else how it ended ("exit code 3", "signal 9 (SIGKILL)") on the first line, which is the same each time, and
+        what the server wrote last on the following ones, which need not be."""
+        while self._listen(0):
+            pass
+        return "\n".join([self._ended, *self._last_lines()]) if self._ended else None
+
+    # --- what it is ---------------------------------------------------------------------------------------------------------------------
+
+    def address(self) -> "_player.Target":
+        """Where the player finds it."""
+        if self.folder is None:
+            raise RuntimeError(f"{self.name} does not run")
+        return {
+            "name": self.name,
+            "host": self.host,
+            "port": self.port,
+            "trace": str(self.folder / "trace"),
+            "doorbell": str(self.folder / "doorbell"),
+            "pid": self.pid,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What was given, and what the interpreter says that this comes to. Nothing has to run."""
+        start = Start(self.python, OBSERVED, self.host, 1, "workdir", self.server.options, self.server.template)
+        environment = {**self.app.questioning(), **self._adapter.environment(start)}
+        return {
+            "name": self.name,
+            "given": self.server.given,
+            **installed(self.python, self.server.name, self._adapter.arguments(start), environment),
+        }
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes, also those that have ended, over all starts."""
+        running = processes.family(self._guard) if self._guard else []
+        return self._past_seconds + sum(process.own_seconds + process.waited_seconds for process in running)
+
+    def resident_bytes(self) -> int:
+        """Resident memory of all its processes; what they share counts for each."""
+        return sum(process.resident for process in processes.family(self.pid)) if self.pid else 0
+
+    # --- how --------------------------------------------------------------------------------------------------------------------------
+
+    def _launch(self, port: int) -> None:
+        self.port = port
+        self.folder = Path(tempfile.mkdtemp(prefix="bridgecheck-"))
+        self._ended = ""
+        trace, doorbell, workdir = self.folder / "trace", self.folder / "doorbell", self.folder / "work"
+        if len(os.fsencode(doorbell)) > UNIX_PATH_MAX:
+            raise UsageError(f"{doorbell}: too long for a socket; set TMPDIR to a shorter one")
+        trace.mkdir()
+        workdir.mkdir()
+        for item in map(Path, self.app.state):
+            try:
+                copy = shutil.copytree if item.is_dir() else shutil.copy2
+                copy(item, workdir / item.resolve().name)
+            except (OSError, shutil.Error) as error:
+                raise UsageError(f"[app] state {item}: {error}") from None
+        start = Start(self.python, OBSERVED, self.host, port, str(workdir), self.server.options, self.server.template)
+        self._command = self._adapter.command(start)
+        environment = {
+            **self.app.variables(self.name, str(workdir), str(trace), str(doorbell)),
+            **self._adapter.environment(start),
+        }
+        with open(self.folder / "output", "wb") as output:
+            try:
+                self._guard, self.pid, control = _guard.spawn(
+                    tuple(os.fsencode(word) for word in self._command),
+                    tuple(os.fsencode(f"{key}={value}") for key, value in environment.items()),
+                    os.fsencode(os.getcwd()),
+                    output.fileno(),
+                )
+            except OSError as error:
+                raise self._not_ready(f"cannot be started: {error}") from None
+        self._control = socket.socket(fileno=control)
+        self.starts += 1
+
+    def _wait(self) -> None:
+        """Until it is ready: a connection is made, and taken by a process of this target."""
+        begin = time.monotonic()
+        look, foreign = FIRST_LOOK, 0
+        client: socket.socket | None = None
+        own = False
+        try:
+            while True:
+                client = client or _connect(self.host, self.port)
+                if client is not None:
+                    found = processes.listening(client, self._guard)
+                    own = found.own
+                    if found.accepted:
+                        return
+                    foreign = 0 if own else foreign + 1
+                    if foreign > 1:  # once may be a moment between two looks
+                        raise _PortTaken
+                if self._cancelled.is_set():
+                    raise self._not_ready("given up, since another target is not ready")
+                left = begin + self.start_timeout - time.monotonic()
+                if left <= 0:
+                    break
+                while not self._ended and self._listen(min(look, left)):
+                    pass
+                if self._ended:
+                    while self._listen(KILL_PATIENCE):  # what it left behind may hold the port for a moment
+                        pass
+                    if client is None and not _is_free(self.port):
+                        raise _PortTaken
+                    raise self._not_ready(f"ended with {self._ended} before it listened on port {self.port}")
+                look = min(look * 1.5, LONGEST_LOOK)
+        finally:
+            if client is not None:
+                client.close()
+        if not own:  # where it is its own, it listens, and only takes its time to accept
+            raise self._not_ready(f"did not listen on port {self.port} within {self.start_timeout:g} s")
+
+    def _listen(self, seconds: float) -> bool:
+        """Read one report of the guard, waiting for it. False if there is none."""
+        if self._control is None:
+            return False
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        if not poll.poll(max(0, int(seconds * 1000 + 0.999))):
+            return False
+        try:
+            message = self._control.recv(64)
+        except ConnectionResetError:
+            message = b""
+        if not message:
+            self._ended = self._ended or "its guard was killed"
+            return False
+        kind, value = _guard.report(message)
+        if kind == "exited":
+            self._ended = f"exit code {value}"
+        elif kind == "signalled":
+            self._ended = f"signal {value} ({signal.Signals(value).name})" if value in set(signal.Signals) else f"signal {value}"
+        return True
+
+    def _ask_to_stop(self) -> None:
+        if self._control is not None:
+            self.signal(signal.SIGTERM)
+
+    def _stopped_by(self, deadline: float) -> None:
+        """Wait until the server has ended, kill what has not by then, and clear away its folder."""
+        if self._control is not None:
+            self.wait_ended(deadline - time.monotonic())
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)  # which tells the guard to kill
+            deadline = time.monotonic() + KILL_PATIENCE
+            while self._listen(deadline - time.monotonic()):
+                pass
+            stuck = time.monotonic() >= deadline
+            self._control.close()
+            self._control = None
+            if stuck:
+                raise BridgecheckError(f"{self.name}: its processes under {self._guard} were killed and are still there")
+            with contextlib.suppress(ChildProcessError):
+                usage = os.wait4(self._guard, 0)[2]
+                self._past_seconds += usage.ru_utime + usage.ru_stime
+            self._guard = self.pid = 0
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
+    def _last_lines(self) -> Sequence[str]:
+        if self.folder is None:
+            return []
+        try:
+            with open(self.folder / "output", "rb") as output:
+                output.seek(max(0, output.seek(0, os.SEEK_END) - LOG_TAIL))
+                return last_lines(output.read())
+        except OSError:
+            return []
+
+    def _not_ready(self, why: str) -> NotReady:
+        lines = self._last_lines()
+        said = ["  it wrote last:", *(f"    {line}" for line in lines)] if lines else ["  it wrote nothing"]
+        return NotReady("\n".join([f"{self.name} ({self.server.given}) {why}", f"  command: {shlex.join(self._command)}", *said]))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections do not count
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _connect(host: str, port: int) -> socket.socket | None:
+    try:
+        client = socket.create_connection((host, port), timeout=1)
+    except OSError:
+        return None
+    if client.getsockname() == client.getpeername():  # where nobody listens, the kernel may choose that very port for us
+        client.close()
+        return None
+    return client
+
+
+def start_all(targets: Sequence[Target]) -> None:
+    """Start all side by side. Where one is not ready, none is left running, and its error is raised."""
+    failures: list[BaseException] = []
+
+    def start(target: Target) -> None:
+        try:
+            target.start()
+        except BaseException as error:
+            failures.append(error)  # the first one is the cause; the others give up because of it
+            for other in targets:
+                other.cancel()
+
+    threads = [threading.Thread(target=start, args=(target,), daemon=True) for target in targets]
+    for target in targets:
+        target._cancelled.clear()
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:  # Ctrl-C
+        for target in targets:
+            target.cancel()
+        for thread in filter(threading.Thread.is_alive, threads):
+            thread.join()
+        stop_all(targets)
+        raise
+    if failures:
+        stop_all(targets)
+        raise failures[0]
+
+
+def stop_all(targets: Sequence[Target]) -> None:
+    """Stop all side by side: it takes as long as the slowest."""
+    for target in targets:
+        target._ask_to_stop()
+    deadline = time.monotonic() + TERM_PATIENCE
+    failures = []
+    for target in targets:
+        try:
+            target._stopped_by(deadline)
+        except BridgecheckError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
