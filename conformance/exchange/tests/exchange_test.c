@@ -237,6 +237,16 @@ static void same_names_elsewhere_test(void **state) {
     exchange_file_free(file);
 }
 
+static void each_session_has_its_own_meta_test(void **state) {
+    (void)state;
+    static const char text[] = HEAD "session s\napp: a\norigin: hand\nexchange x\nend next\nsession t\nrules:\nexchange x\nend next\n";
+    struct exchange_file *file = parsed(text, sizeof text - 1);
+    assert_int_equal(file->exchanges[0].meta_count, 2);
+    assert_int_equal(file->exchanges[1].meta_count, 1);
+    assert_meta(&file->exchanges[1], 0, "rules", "");
+    exchange_file_free(file);
+}
+
 /* A NUL, a lone CR and all octets above 0x7F are bytes like others. */
 static void raw_octets_test(void **state) {
     (void)state;
@@ -268,6 +278,7 @@ int main(void) {
         cmocka_unit_test(process_test),
         cmocka_unit_test(empty_files_test),
         cmocka_unit_test(same_names_elsewhere_test),
+        cmocka_unit_test(each_session_has_its_own_meta_test),
         cmocka_unit_test(raw_octets_test),
     };
     return cmocka_run_group_tests(tests, open_full, close_full);
