@@ -1,4 +1,5 @@
 /* module.c: the module bridgecheck.conformance._player: its types and functions, put together. */
+#define PY_SSIZE_T_CLEAN /* the "#" of a format counts in Py_ssize_t */
 #include <Python.h>
 
 #include "exchange_object.h"

@@ -1,3 +1,4 @@
+#define PY_SSIZE_T_CLEAN /* the "#" of a format counts in Py_ssize_t */
 #include <Python.h>
 
 #include "player_object.h"
