@@ -29,11 +29,16 @@ def _configure(context: click.Context, parameter: click.Parameter, value: Path |
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from None
     app = data.pop("app", {})
-    known = {option.lstrip("-"): p.name for p in context.command.params for option in p.opts}
+    known = {option.lstrip("-"): p.name for p in context.command.params for option in p.opts if option.startswith("--")}
+    group = context.parent.command if context.parent else context.command
+    others = group.commands.values() if isinstance(group, click.Group) else [context.command]
+    everywhere = {option.lstrip("-") for command in others for p in command.params for option in p.opts if option.startswith("--")}
     defaults: dict[str, Any] = {}
     for key, entry in data.items():
+        if key not in everywhere:
+            raise UsageError(f"{path}: no option --{key}; known keys: {', '.join(sorted(everywhere))}")
         if key not in known:
-            raise UsageError(f"{path}: no option --{key}; known keys: {', '.join(sorted(known))}")
+            continue  # another command's
         if key in _PATHS:
             entry = [str(path.parent / item) for item in entry] if isinstance(entry, list) else str(path.parent / entry)
         defaults[known[key]] = entry
