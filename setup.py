@@ -47,26 +47,25 @@ def package_data(folders: dict[str, Path]) -> dict[str, list[str]]:
 
 
 def extensions() -> list[Extension]:
-    found = []
-    for name, folders, limited in [
-        ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player", "conformance/binding"], False),
-        ("bridgecheck.conformance._guard", ["conformance/guard"], False),
-        # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
-        ("bridgecheck.spec.observer.bridgecheck_observer._recorder", ["spec/observer/recorder"], True),
-    ]:
-        found.append(
-            Extension(
-                name,
-                sorted(str(source) for folder in folders for source in Path(folder).glob("*.c")),
-                depends=sorted(str(header) for header in [*Path("conformance").rglob("*.h"), *Path("spec").rglob("*.h")]),
-                define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
-                py_limited_api=limited,
-                # Only the init function is seen from outside: a libuv that is would take over uvloop's calls.
-                extra_compile_args=["-std=c11", "-fvisibility=hidden"],
-                extra_link_args=["-Wl,--exclude-libs,ALL"],
-            )
+    headers = sorted(str(header) for root in ("conformance", "spec") for header in Path(root).rglob("*.h"))
+    return [
+        Extension(
+            name,
+            sorted(str(source) for folder in folders for source in Path(folder).glob("*.c")),
+            depends=headers,
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
+            py_limited_api=limited,
+            # Only the init function is seen from outside: a libuv that is would take over uvloop's calls.
+            extra_compile_args=["-std=c11", "-fvisibility=hidden"],
+            extra_link_args=["-Wl,--exclude-libs,ALL"],
         )
-    return found
+        for name, folders, limited in [
+            ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player", "conformance/binding"], False),
+            ("bridgecheck.conformance._guard", ["conformance/guard"], False),
+            # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
+            ("bridgecheck.spec.observer.bridgecheck_observer._recorder", ["spec/observer/recorder"], True),
+        ]
+    ]
 
 
 class BuildExtensions(build_ext):
