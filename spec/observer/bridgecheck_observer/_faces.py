@@ -12,7 +12,6 @@ import functools
 import inspect
 import sys
 import threading
-import types
 from collections.abc import Callable
 from typing import Any
 
@@ -115,7 +114,8 @@ class Observer:
             # A partial or a bound method: a coroutine function for most servers, for uvicorn an object without an `async __call__`.
             face = functools.partial(self._coroutine_face(real))
         elif not inspect.isfunction(real) and _is_coroutine_function(real.__call__):
-            face = self._coroutine_face(real)
+            kind = type(real)
+            face = type(kind.__name__, (), {"__call__": staticmethod(self._coroutine_face(real))})()
         else:
             face = self._plain_face(real)
         for hint in ("_asgi_single_callable", "_asgi_double_callable"):  # asgiref's
@@ -142,7 +142,18 @@ class Observer:
             call.returned(result)
             return result
 
-        return _with_parameters_of(real, app)
+        async def variadic(*arguments, **keywords):
+            # For an app that does not have just three names; what is no ASGI call is left to it, one step later than it would fail itself.
+            if len(arguments) == 3 and not keywords:
+                return await app(*arguments)
+            return await real(*arguments, **keywords)
+
+        names = _parameters(real)
+        if names is None:
+            return _named(real, variadic)
+        code = app.__code__
+        app.__code__ = code.replace(co_varnames=(*names, *code.co_varnames[3:]))
+        return _named(real, app)
 
     def _plain_face(self, real: Any) -> Any:
         begin = self._recorder.begin
@@ -182,21 +193,27 @@ class Observer:
     def _class_face(self, real: type) -> type:
         plain = self._plain_face(real)
         attributes = {"__new__": lambda cls, *arguments, **keywords: plain(*arguments, **keywords)}
-        if hasattr(real, "__await__"):
-            attributes["__await__"] = real.__await__
+        for name in ("__call__", "__await__"):
+            if any(name in vars(base) for base in real.__mro__):
+                attributes[name] = getattr(real, name)
         return type(real.__name__, (), attributes)
 
 
-def _with_parameters_of(real: Any, face: types.FunctionType) -> types.FunctionType:
-    """The face with the names of the real app's parameters: a server that calls by name (daphne) must fail where it would."""
+def _parameters(real: Any) -> list[str] | None:
+    """The names of the real app's three parameters, for the face: a server that calls by name (daphne) must fail where it would."""
     try:
-        parameters = list(inspect.signature(real).parameters.values())[:3]
+        parameters = list(inspect.signature(real).parameters.values())
     except (TypeError, ValueError):
-        return face
-    code = face.__code__
-    names = [parameter.name for parameter in parameters]
-    if len(names) == 3 and all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
-        face.__code__ = code.replace(co_varnames=(*names, *code.co_varnames[3:]))
-    else:
-        face.__code__ = code.replace(co_posonlyargcount=3)
+        return None
+    if len(parameters) != 3 or any(parameter.kind is not parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
+        return None
+    return [parameter.name for parameter in parameters]
+
+
+def _named(real: Any, face: Any) -> Any:
+    """The face under the real one's name, which its coroutines and tasks show."""
+    named = real if hasattr(real, "__qualname__") else getattr(real, "func", real.__call__)
+    for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+        if hasattr(named, attribute):
+            setattr(face, attribute, getattr(named, attribute))
     return face
