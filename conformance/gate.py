@@ -124,7 +124,7 @@ class Gate:
         jobs = 1 if tap.own_app else self.plan.jobs  # the user's app has a state, which exchanges side by side would share
         self.say(f"{tap.name}: {tap.exchanges} exchanges")
         begin = time.monotonic()
-        first = stage.play(tap.sessions, jobs=jobs)
+        first = self._first(stage, tap, jobs)
         self.times[tap.name] = time.monotonic() - begin
         self._earned(tap, first)
         self._deaths(stage, tap, first.deaths)
@@ -147,6 +147,20 @@ class Gate:
                 self._exchange(tap, tuple(session[: position + 1]), [item for item in facts if item is not None])
                 if first.facts[index][position] is None and not self._killed(exchange):
                     self.not_tried.append(f"{tap.name} {exchange.name}: not played, a target died too often")
+
+    def _first(self, stage: Stage, tap: Tap, jobs: int) -> Result:
+        """The first play. What needs a process of its own, since it may end the server, comes last and one by one."""
+        alone = [index for index, session in enumerate(tap.sessions) if any("process" in e.meta.get("needs", "").split() for e in session)]
+        crowd = [index for index in range(len(tap.sessions)) if index not in alone]
+        whole = Result([[None] * len(session) for session in tap.sessions])
+        for chosen, width in ((crowd, jobs), (alone, 1)):
+            if chosen:
+                part = stage.play([tap.sessions[index] for index in chosen], jobs=width)
+                for index, facts in zip(chosen, part.facts, strict=True):
+                    whole.facts[index] = facts
+                whole.deaths += part.deaths
+                whole.untraced += part.untraced
+        return whole
 
     def _killed(self, exchange: Exchange) -> bool:
         return any(
@@ -213,14 +227,13 @@ class Gate:
     def _earned(self, tap: Tap, result: Result) -> None:
         """What would make a "same" worthless: nothing answered, calls that no trace shows, traffic of another app."""
         answered = agreed = recorded = 0
-        traced = [0] * len(result.facts[0][0] or ()) if result.facts and result.facts[0] else []
+        traced = [0] * (3 if self.plan.twin else 2)
         for session, played in zip(tap.sessions, result.facts, strict=True):
             for exchange, facts in zip(session, played, strict=True):
                 if facts is None:
                     continue
                 for side, item in enumerate(facts):
-                    if side < len(traced):
-                        traced[side] += any(path == "call" for _, path in item)
+                    traced[side] += any(path == "call" for _, path in item)
                 statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
                 calls = any(path == "call" for _, path in facts[0])
                 answered += calls and any(200 <= status < 300 for status in statuses)
@@ -231,7 +244,7 @@ class Gate:
                     agreed += exchange.meta["status"].split() == [str(status) for status in statuses]
         if not answered:
             self.unearned.append(f"{tap.name}: not one 2xx came from the app; nothing that matters was compared")
-        if traced and answered and not all(traced):
+        if answered and not all(traced):
             self.unearned.append(f"{tap.name}: a target answered, but traced no call of the app; the observer is not in its process")
         if recorded and agreed < recorded * STATUSES_AGREE:
             self.unearned.append(

@@ -11,7 +11,7 @@ from typing import Any
 from ._player import Exchange, Player
 from .fact import Address, Facts, facts_of_all
 from .tap import Session
-from .target import Target, start_all
+from .target import Target, start_all, stop_all
 
 DEATHS_MAX = 3  # restarts of one target, after which what is left is not played
 
@@ -54,8 +54,7 @@ class Stage:
         if self.player is not None:
             self.player.close()
             self.player = None
-        for target in self.targets:
-            target.stop()
+        stop_all(self.targets)
 
     def restart(self) -> None:
         """The same targets again on fresh state."""

@@ -31,7 +31,7 @@ def _response(response: dict[str, Any]) -> list[str]:
 def _call(call: dict[str, Any]) -> list[str]:
     lines = ["app called with"]
     scope = call["scope"]
-    lines += [f"  {key} = {_value(value)}" for key, value in scope.items()] if isinstance(scope, dict) else [f"  {_value(scope)}"]
+    lines += [f"  {key} = {_value(value)}" for key, value in sorted(scope.items())] if isinstance(scope, dict) else [f"  {_value(scope)}"]
     for event in call["events"]:
         if event["kind"] in ("received", "send"):
             lines.append(f"{'→' if event['kind'] == 'received' else '←'} {_value(event['event'])}")

@@ -14,6 +14,8 @@ import jinja2
 
 from .. import tap
 from ..bucket import Bucket
+from ..content import MISSING, Content
+from ..fact import Port
 from ..gate import Outcome
 from ..weight import quirks
 
@@ -22,7 +24,13 @@ VALUE_MAX = 400  # characters of a value that is shown
 
 def show(value: Any) -> str:
     """A value of a fact for people, bounded."""
-    if getattr(value, "data", None) is not None:
+    if value is MISSING:
+        return "nothing"
+    if isinstance(value, Port):
+        return f"the target's port as {value.type}"
+    if isinstance(value, Content) and value.data is None:
+        return f"{value.length} bytes, hash {value.hash:016x}"
+    if isinstance(value, Content):
         value = value.data
     text = value.__qualname__ if isinstance(value, type) else repr(value)
     return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"

@@ -39,9 +39,6 @@ class FakeTarget:
     def died(self) -> str | None:
         return "signal 11" if self.world.dead and self.name == "candidate" else None
 
-    def stop(self) -> None:
-        pass
-
 
 class FakePlayer:
     def __init__(self, world: World) -> None:
@@ -82,6 +79,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         world.starts += 1
 
     monkeypatch.setattr(module, "start_all", start_all)
+    monkeypatch.setattr(module, "stop_all", lambda targets: None)
     monkeypatch.setattr(module, "Player", lambda targets, patience: FakePlayer(world))
     return world
 
