@@ -44,7 +44,9 @@ struct player_exchange exchange_object_get(PyObject *object) {
 
 PyObject *exchange_object_file(PyObject *object) { return ((struct exchange_object *)object)->source->name; }
 
-static PyObject *text_of(const struct exchange_bytes *bytes) { return PyUnicode_DecodeUTF8(bytes->data, (Py_ssize_t)bytes->size, "surrogateescape"); }
+static PyObject *text_of(const struct exchange_bytes *bytes) {
+    return PyUnicode_DecodeUTF8(bytes->data, (Py_ssize_t)bytes->size, "surrogateescape");
+}
 
 static const struct exchange *exchange_of(PyObject *self) { return ((struct exchange_object *)self)->exchange; }
 
@@ -116,9 +118,17 @@ static const char *const CONDITIONS[] = {"response", "head", "body", "interim", 
 /* A step's words, as a person knows them from the file; for a send, only "send". */
 static PyObject *kind_of(const struct exchange_step *step) {
     static const char *const KINDS[] = {
-        [EXCHANGE_CONNECT] = "connect", [EXCHANGE_ON] = "on",       [EXCHANGE_SEND] = "send",   [EXCHANGE_PAUSE] = "pause",
-        [EXCHANGE_HALF_CLOSE] = "half-close", [EXCHANGE_CLOSE] = "close", [EXCHANGE_RESET] = "reset", [EXCHANGE_WAIT] = "wait",
-        [EXCHANGE_SAVE] = "save",       [EXCHANGE_FRAME] = "frame", [EXCHANGE_PROCESS] = "process",
+        [EXCHANGE_CONNECT] = "connect",
+        [EXCHANGE_ON] = "on",
+        [EXCHANGE_SEND] = "send",
+        [EXCHANGE_PAUSE] = "pause",
+        [EXCHANGE_HALF_CLOSE] = "half-close",
+        [EXCHANGE_CLOSE] = "close",
+        [EXCHANGE_RESET] = "reset",
+        [EXCHANGE_WAIT] = "wait",
+        [EXCHANGE_SAVE] = "save",
+        [EXCHANGE_FRAME] = "frame",
+        [EXCHANGE_PROCESS] = "process",
     };
     if (step->kind == EXCHANGE_WAIT)
         return PyUnicode_FromFormat("wait %s", CONDITIONS[step->condition]);
@@ -167,11 +177,10 @@ static PyObject *repr(PyObject *self) {
 }
 
 static PyGetSetDef ATTRIBUTES[] = {
-    {"name", get_name, NULL, NULL, NULL},   {"session", get_session, NULL, NULL, NULL},
-    {"line", get_line, NULL, NULL, NULL},   {"text", get_text, NULL, NULL, NULL},
-    {"meta", get_meta, NULL, NULL, NULL},   {"alone", get_alone, NULL, NULL, NULL},
-    {"sends", get_sends, NULL, NULL, NULL}, {"requests", get_requests, NULL, NULL, NULL},
-    {"steps", get_steps, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
+    {"name", get_name, NULL, NULL, NULL},   {"session", get_session, NULL, NULL, NULL},   {"line", get_line, NULL, NULL, NULL},
+    {"text", get_text, NULL, NULL, NULL},   {"meta", get_meta, NULL, NULL, NULL},         {"alone", get_alone, NULL, NULL, NULL},
+    {"sends", get_sends, NULL, NULL, NULL}, {"requests", get_requests, NULL, NULL, NULL}, {"steps", get_steps, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot SLOTS[] = {
@@ -194,8 +203,9 @@ static void raise_error(struct binding_state *state, PyObject *file, const struc
     PyObject *raised = text ? PyObject_CallOneArg(state->exchange_error, text) : NULL;
     PyObject *line = PyLong_FromUnsignedLong(error->line), *column = PyLong_FromUnsignedLong(error->column);
     PyObject *message = PyUnicode_DecodeUTF8(error->message, (Py_ssize_t)strlen(error->message), "replace");
-    if (raised && line && column && message && !PyObject_SetAttr(raised, state->file, file) && !PyObject_SetAttr(raised, state->line, line) &&
-        !PyObject_SetAttr(raised, state->column, column) && !PyObject_SetAttr(raised, state->message, message))
+    if (raised && line && column && message && !PyObject_SetAttr(raised, state->file, file) &&
+        !PyObject_SetAttr(raised, state->line, line) && !PyObject_SetAttr(raised, state->column, column) &&
+        !PyObject_SetAttr(raised, state->message, message))
         PyErr_SetObject(state->exchange_error, raised);
     Py_XDECREF(message);
     Py_XDECREF(column);

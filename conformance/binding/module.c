@@ -14,8 +14,8 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
 
 static int execute(PyObject *module) {
     struct binding_state *state = PyModule_GetState(module);
-#define BINDING_INTERN(text)                                                                                                                         \
-    if (!(state->text = PyUnicode_InternFromString(#text)))                                                                                          \
+#define BINDING_INTERN(text)                                                                                                               \
+    if (!(state->text = PyUnicode_InternFromString(#text)))                                                                                \
         return -1;
     BINDING_NAMES(BINDING_INTERN)
 #undef BINDING_INTERN
@@ -23,7 +23,8 @@ static int execute(PyObject *module) {
                                                       "A file that does not fit the grammar of docs/exchange.md.", PyExc_ValueError, NULL);
     if (!state->exchange_error || PyModule_AddObjectRef(module, "ExchangeError", state->exchange_error))
         return -1;
-    return add_type(module, &exchange_object_spec, &state->exchange_type) || add_type(module, &values_instance_spec, &state->instance_type) ||
+    return add_type(module, &exchange_object_spec, &state->exchange_type) ||
+                   add_type(module, &values_instance_spec, &state->instance_type) ||
                    add_type(module, &player_object_spec, &state->player_type)
                ? -1
                : 0;

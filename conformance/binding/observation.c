@@ -56,9 +56,11 @@ static PyObject *response_of(struct binding_state *state, const struct response 
     if (dict && !binding_put(dict, state->version, PyUnicode_FromFormat("%u.%u", head->version_major, head->version_minor)) &&
         !binding_put(dict, state->status, PyLong_FromUnsignedLong(head->status)) &&
         !binding_put(dict, state->reason, bytes_at(head, head->reason, head->reason_size)) &&
-        !binding_put(dict, state->fields, fields_of(head, 0, head->field_count)) && !binding_put(dict, state->interim, interim_of(state, response)) &&
+        !binding_put(dict, state->fields, fields_of(head, 0, head->field_count)) &&
+        !binding_put(dict, state->interim, interim_of(state, response)) &&
         !binding_put(dict, state->framing, PyUnicode_InternFromString(response_framing_name(response->framing))) &&
-        !binding_put(dict, state->pieces, PyLong_FromSize_t(response->pieces)) && !binding_put(dict, state->body, body_of(state, response)) &&
+        !binding_put(dict, state->pieces, PyLong_FromSize_t(response->pieces)) &&
+        !binding_put(dict, state->body, body_of(state, response)) &&
         !binding_put(dict, state->complete, PyBool_FromLong(response->complete)) &&
         !binding_put(dict, state->trailers, fields_of(head, head->field_count, head->trailer_count)))
         return dict;
@@ -77,7 +79,9 @@ static PyObject *responses_of(struct binding_state *state, const struct response
 /* Interned, since there are few of them. */
 static PyObject *word(const char *text) { return PyUnicode_InternFromString(text); }
 
-static PyObject *name_of(const struct script_connection *at) { return PyUnicode_DecodeUTF8(at->name->data, (Py_ssize_t)at->name->size, "replace"); }
+static PyObject *name_of(const struct script_connection *at) {
+    return PyUnicode_DecodeUTF8(at->name->data, (Py_ssize_t)at->name->size, "replace");
+}
 
 static PyObject *connection_of(struct binding_state *state, const struct script_connection *at) {
     static const char *const ENDS[] = {
@@ -167,10 +171,10 @@ static PyObject *call_of(struct binding_state *state, const struct call *call, P
     const char *bytes;
     size_t place = 0;
     PyObject *dict = PyDict_New(), *events = dict ? PyList_New(0) : NULL;
-    int failed = !events || binding_put(dict, state->connection, Py_XNewRef(connection)) || binding_put(dict, state->scope, Py_NewRef(Py_None)) ||
-                 binding_put(dict, state->properties, PyDict_New()) || binding_put(dict, state->events, Py_NewRef(events)) ||
-                 binding_put(dict, state->end, word("still running")) || binding_put(dict, state->result, Py_NewRef(Py_None)) ||
-                 binding_put(dict, state->raised, Py_NewRef(Py_None)) ||
+    int failed = !events || binding_put(dict, state->connection, Py_XNewRef(connection)) ||
+                 binding_put(dict, state->scope, Py_NewRef(Py_None)) || binding_put(dict, state->properties, PyDict_New()) ||
+                 binding_put(dict, state->events, Py_NewRef(events)) || binding_put(dict, state->end, word("still running")) ||
+                 binding_put(dict, state->result, Py_NewRef(Py_None)) || binding_put(dict, state->raised, Py_NewRef(Py_None)) ||
                  binding_put(dict, state->before_last_byte, PyBool_FromLong(before_last_byte)) ||
                  binding_put(dict, state->pid, PyLong_FromUnsignedLong(call->pid));
     while (!failed && (record = call_next(call, &place, &bytes)))
@@ -182,7 +186,9 @@ static PyObject *call_of(struct binding_state *state, const struct call *call, P
     return dict;
 }
 
-static uint64_t last_byte(const struct response_reader *reader) { return reader->count ? reader->responses[reader->count - 1].last_byte : 0; }
+static uint64_t last_byte(const struct response_reader *reader) {
+    return reader->count ? reader->responses[reader->count - 1].last_byte : 0;
+}
 
 static PyObject *calls_of(struct binding_state *state, const struct script *script) {
     PyObject *calls = PyList_New(0);

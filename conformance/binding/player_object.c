@@ -117,7 +117,7 @@ static struct player *open_player(struct binding_state *state, PyObject *targets
             goto release;
     if (check_apart(places, count))
         goto release;
-    player = player_open(places, count, patience, &error);
+    player = player_open(places, count, patience, NULL, &error);
     if (!player)
         raise_error(&error);
 release:
@@ -307,7 +307,8 @@ release:
 
 /* --- calls --- */
 
-static PyObject *calls_of_all(struct player_object *self, const struct calls_list *(*which)(const struct calls *), void (*then)(struct calls *)) {
+static PyObject *calls_of_all(struct player_object *self, const struct calls_list *(*which)(const struct calls *),
+                              void (*then)(struct calls *)) {
     struct binding_state *state = binding_state_of(Py_TYPE((PyObject *)self));
     struct target_error error = {0};
     PyObject *all = usable(self) ? PyList_New(0) : NULL;
@@ -345,7 +346,8 @@ static PyObject *close_player(PyObject *object, PyObject *none) {
 }
 
 static PyMethodDef METHODS[] = {
-    {"play", (PyCFunction)(void (*)(void))play, METH_VARARGS | METH_KEYWORDS, "Play each session's exchanges in order, up to `jobs` sessions side by side."},
+    {"play", (PyCFunction)(void (*)(void))play, METH_VARARGS | METH_KEYWORDS,
+     "Play each session's exchanges in order, up to `jobs` sessions side by side."},
     {"unclaimed", unclaimed, METH_NOARGS, "Per target, calls traced since the last question that no exchange claims."},
     {"lifespans", lifespans, METH_NOARGS, "Per target, the lifespan calls so far."},
     {"close", close_player, METH_NOARGS, "Let go of the doorbells and the loop."},
@@ -353,7 +355,11 @@ static PyMethodDef METHODS[] = {
 };
 
 static PyType_Slot SLOTS[] = {
-    {Py_tp_new, player_new}, {Py_tp_dealloc, player_dealloc}, {Py_tp_methods, METHODS}, {Py_tp_doc, "Plays exchanges to all its targets at once."}, {0, NULL},
+    {Py_tp_new, player_new},
+    {Py_tp_dealloc, player_dealloc},
+    {Py_tp_methods, METHODS},
+    {Py_tp_doc, "Plays exchanges to all its targets at once."},
+    {0, NULL},
 };
 
 PyType_Spec player_object_spec = {

@@ -1,18 +1,20 @@
 /* state.h: what the module bridgecheck.conformance._player keeps: its types, and its names, interned once.
  *
- * The binding turns the player's C structs into the Python objects of _player.pyi, and back. It is the only part of the engine that knows Python.
+ * The binding turns the player's C structs into the Python objects of _player.pyi, and back. It is the only part of the engine that knows
+ * Python.
  */
 #ifndef BRIDGECHECK_BINDING_STATE_H
 #define BRIDGECHECK_BINDING_STATE_H
 
 #include <Python.h>
 
-#define BINDING_NAMES(NAME)                                                                                                                          \
-    NAME(alone) NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(column) NAME(complete) NAME(connection) NAME(connections)             \
-    NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events) NAME(fields) NAME(file) NAME(first) NAME(framing) NAME(hash) NAME(host)            \
-    NAME(interim) NAME(kind) NAME(last) NAME(length) NAME(line) NAME(message) NAME(name) NAME(opened) NAME(pid) NAME(pieces) NAME(port)              \
-    NAME(properties) NAME(raised) NAME(reason) NAME(responses) NAME(rest) NAME(result) NAME(scope) NAME(settled) NAME(status) NAME(steps)            \
-    NAME(total) NAME(trace) NAME(trailers) NAME(type) NAME(version)
+#define BINDING_NAMES(NAME)                                                                                                                \
+    NAME(alone)                                                                                                                            \
+    NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(column) NAME(complete) NAME(connection) NAME(connections)               \
+        NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events) NAME(fields) NAME(file) NAME(first) NAME(framing) NAME(hash)         \
+            NAME(host) NAME(interim) NAME(kind) NAME(last) NAME(length) NAME(line) NAME(message) NAME(name) NAME(opened) NAME(pid)         \
+                NAME(pieces) NAME(port) NAME(properties) NAME(raised) NAME(reason) NAME(responses) NAME(rest) NAME(result) NAME(scope)     \
+                    NAME(settled) NAME(status) NAME(steps) NAME(total) NAME(trace) NAME(trailers) NAME(type) NAME(version)
 
 struct binding_state {
     PyObject *exchange_error;

@@ -130,8 +130,10 @@ static PyObject *long_value(struct binding_state *state, const struct trace_toke
     PyObject *value = PyDict_New();
     if (value && !binding_put(value, state->length, PyLong_FromUnsignedLongLong(token->total)) &&
         !binding_put(value, state->hash, PyLong_FromUnsignedLongLong(token->hash)) &&
-        !binding_put(value, state->first, is_text ? text(token->data, token->size) : PyBytes_FromStringAndSize(token->data, (Py_ssize_t)token->size)) &&
-        !binding_put(value, state->last, is_text ? text(token->last, token->size) : PyBytes_FromStringAndSize(token->last, (Py_ssize_t)token->size)))
+        !binding_put(value, state->first,
+                     is_text ? text(token->data, token->size) : PyBytes_FromStringAndSize(token->data, (Py_ssize_t)token->size)) &&
+        !binding_put(value, state->last,
+                     is_text ? text(token->last, token->size) : PyBytes_FromStringAndSize(token->last, (Py_ssize_t)token->size)))
         return value;
     Py_XDECREF(value);
     return NULL;

@@ -7,7 +7,8 @@
 
 extern PyType_Spec values_instance_spec;
 
-/* The next value. A payload that is broken ends in an Instance of type "(broken)": a target's file is no reason to raise. NULL: raised (out of memory). */
+/* The next value. A payload that is broken ends in an Instance of type "(broken)": a target's file is no reason to raise. NULL: raised (out
+ * of memory). */
 PyObject *values_next(struct binding_state *state, struct trace_cursor *cursor);
 
 #endif

@@ -1,23 +1,26 @@
 #include "calls.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "memory.h"
 #include "trace_value.h"
 
 #define BUCKETS 256u
 
 struct calls {
+    struct exchange_allocator allocator;
     struct trace_reader *reader;
     calls_claim_cb claim;
     void *context;
-    bool history; /* what is read now began before we came */
+    bool history;             /* what is read now began before we came */
     bool out_of_memory, seen; /* anything was read */
     struct calls_list unclaimed, lifespans;
     struct call *buckets[BUCKETS]; /* all that may still have records to come, or are in a list */
 };
 
-static struct call **bucket_of(struct calls *calls, uint32_t pid, uint32_t number) { return &calls->buckets[(number ^ pid * 31u) % BUCKETS]; }
+static struct call **bucket_of(struct calls *calls, uint32_t pid, uint32_t number) {
+    return &calls->buckets[(number ^ pid * 31u) % BUCKETS];
+}
 
 static struct call *find(struct calls *calls, uint32_t pid, uint32_t number) {
     struct call *call = *bucket_of(calls, pid, number);
@@ -31,8 +34,8 @@ static void free_call(struct calls *calls, struct call *call) {
     while (*at != call)
         at = &(*at)->next_hashed;
     *at = call->next_hashed;
-    free(call->records);
-    free(call);
+    memory_free(&calls->allocator, call->records);
+    memory_free(&calls->allocator, call);
 }
 
 /* Take the calls out of a list: those that are over are freed, the others only followed to their end. */
@@ -47,7 +50,7 @@ static void drop(struct calls *calls, struct calls_list *list) {
             free_call(calls, call);
             continue;
         }
-        free(call->records);
+        memory_free(&calls->allocator, call->records);
         call->records = NULL;
         call->records_size = call->capacity = 0;
     }
@@ -55,10 +58,10 @@ static void drop(struct calls *calls, struct calls_list *list) {
 }
 
 static int skip_value(struct trace_cursor *cursor, const struct trace_token *token) {
-    uint64_t inside = token->kind == TRACE_TOKEN_DICT                                                ? 2 * (uint64_t)token->count
+    uint64_t inside = token->kind == TRACE_TOKEN_DICT                                       ? 2 * (uint64_t)token->count
                       : token->kind == TRACE_TOKEN_LIST || token->kind == TRACE_TOKEN_TUPLE ? token->count
-                      : token->kind == TRACE_TOKEN_INSTANCE                                          ? 1
-                                                                                                     : 0;
+                      : token->kind == TRACE_TOKEN_INSTANCE                                 ? 1
+                                                                                            : 0;
     struct trace_token next;
     while (inside--)
         if (trace_value_next(cursor, &next) != 1 || skip_value(cursor, &next))
@@ -89,7 +92,7 @@ static bool is_lifespan(const char *payload, size_t size) {
 }
 
 static struct call *begin(struct calls *calls, uint32_t pid, const struct trace_record *record, const char *payload) {
-    struct call *call = calloc(1, sizeof *call);
+    struct call *call = memory_zeroed(&calls->allocator, 1, sizeof *call);
     if (!call)
         return NULL;
     call->pid = pid;
@@ -114,14 +117,14 @@ static struct call *begin(struct calls *calls, uint32_t pid, const struct trace_
 }
 
 /* Keep a copy of the record. */
-static int keep(struct call *call, const struct trace_record *record, const char *payload) {
+static int keep(struct calls *calls, struct call *call, const struct trace_record *record, const char *payload) {
     size_t size = sizeof *record + (((size_t)record->payload + 7) & ~(size_t)7);
     bool over = record->kind == TRACE_RETURNED || record->kind == TRACE_RAISED;
     if (call->records_size + size > CALLS_RECORDS_MAX && !over)
         return 0;
     if (call->records_size + size > call->capacity) {
         size_t capacity = 2 * (call->records_size + size);
-        char *records = realloc(call->records, capacity);
+        char *records = calls->allocator.resize(calls->allocator.context, call->records, capacity);
         if (!records)
             return -1;
         call->records = records;
@@ -150,7 +153,7 @@ static int on_record(void *context, uint32_t pid, const struct trace_record *rec
         call->ended_at = record->nanoseconds;
     }
     if (record->kind != TRACE_SETTLED) {
-        if (call->list && keep(call, record, payload))
+        if (call->list && keep(calls, call, record, payload))
             calls->out_of_memory = true;
         return 0;
     }
@@ -162,13 +165,16 @@ static int on_record(void *context, uint32_t pid, const struct trace_record *rec
     return 0;
 }
 
-struct calls *calls_open(const char *folder, calls_claim_cb claim, void *context, struct trace_reader_error *error) {
-    struct calls *calls = calloc(1, sizeof *calls);
-    if (!calls || !(calls->reader = trace_reader_open(folder, NULL))) {
-        free(calls);
+struct calls *calls_open(const char *folder, const struct exchange_allocator *given, calls_claim_cb claim, void *context,
+                         struct trace_reader_error *error) {
+    const struct exchange_allocator allocator = memory_allocator(given);
+    struct calls *calls = memory_zeroed(&allocator, 1, sizeof *calls);
+    if (!calls || !(calls->reader = trace_reader_open(folder, given))) {
+        memory_free(&allocator, calls);
         *error = (struct trace_reader_error){"out of memory"};
         return NULL;
     }
+    calls->allocator = allocator;
     calls->claim = claim;
     calls->context = context;
     calls->history = true;
@@ -214,7 +220,8 @@ void calls_close(struct calls *calls) {
         while (calls->buckets[i])
             free_call(calls, calls->buckets[i]);
     trace_reader_free(calls->reader);
-    free(calls);
+    const struct exchange_allocator allocator = calls->allocator;
+    memory_free(&allocator, calls);
 }
 
 const struct trace_record *call_next(const struct call *call, size_t *place, const char **payload) {

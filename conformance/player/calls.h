@@ -2,8 +2,8 @@
  *
  * Owns every call and the records of it. Knows nothing of sockets, steps or Python; whose a client port is, it asks.
  *
- * A call is claimed when it begins: by a claimant (a script), or it is the app's lifespan, or nobody claims it. Calls that began before calls_open() are
- * history: of them only the lifespan is kept.
+ * A call is claimed when it begins: by a claimant (a script), or it is the app's lifespan, or nobody claims it. Calls that began before
+ * calls_open() are history: of them only the lifespan is kept.
  */
 #ifndef BRIDGECHECK_CALLS_H
 #define BRIDGECHECK_CALLS_H
@@ -47,8 +47,9 @@ struct calls;
 /* Whose the call from CLIENT_PORT is, and which of its connections; NULL: nobody's. */
 typedef struct calls_claimant *(*calls_claim_cb)(void *context, uint16_t client_port, unsigned *connection);
 
-/* The calls of the target that traces into FOLDER. Returns NULL and *ERROR. */
-struct calls *calls_open(const char *folder, calls_claim_cb claim, void *context, struct trace_reader_error *error);
+/* The calls of the target that traces into FOLDER. ALLOCATOR (copied) may be NULL. Returns NULL and *ERROR. */
+struct calls *calls_open(const char *folder, const struct exchange_allocator *allocator, calls_claim_cb claim, void *context,
+                         struct trace_reader_error *error);
 
 /* Read what was traced since the last look. Returns 1 if there was anything, 0 if not, or -1 and *ERROR, after all that can be read was. */
 int calls_look(struct calls *calls, struct trace_reader_error *error);

@@ -5,11 +5,11 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "memory.h"
 #include "peer.h"
 
 #define READS_AT_ONCE 16 /* then the others have their turn */
@@ -48,9 +48,9 @@ int connection_bind(const struct sockaddr *address, uint16_t port) {
     return failed;
 }
 
-struct connection *connection_new(struct connection_kit *kit, int fd, const struct sockaddr *address, socklen_t address_size, const char *token,
-                                  void (*changed)(void *owner, struct connection *connection), void *owner) {
-    struct connection *connection = calloc(1, sizeof *connection);
+struct connection *connection_new(struct connection_kit *kit, int fd, const struct sockaddr *address, socklen_t address_size,
+                                  const char *token, void (*changed)(void *owner, struct connection *connection), void *owner) {
+    struct connection *connection = memory_zeroed(&kit->allocator, 1, sizeof *connection);
     if (!connection)
         goto close_socket;
     if (uv_poll_init(kit->loop, &connection->poll, fd))
@@ -64,12 +64,12 @@ struct connection *connection_new(struct connection_kit *kit, int fd, const stru
     connection->owner = owner;
     connection->address_size = address_size;
     memcpy(&connection->address, address, address_size);
-    requests_init(&connection->requests, NULL);
-    response_reader_init(&connection->responses, token, strlen(token), requests_answered_by, &connection->requests, NULL);
+    requests_init(&connection->requests, &kit->allocator);
+    response_reader_init(&connection->responses, token, strlen(token), requests_answered_by, &connection->requests, &kit->allocator);
     return connection;
 
 free_connection:
-    free(connection);
+    memory_free(&kit->allocator, connection);
 close_socket:
     close(fd);
     return NULL;
@@ -78,7 +78,7 @@ close_socket:
 static void on_closed(uv_handle_t *handle) {
     struct connection *connection = handle->data;
     if (--connection->open_handles == 0)
-        free(connection);
+        memory_free(&connection->kit->allocator, connection);
 }
 
 /* Ask the loop for what matters now and for nothing else: an ended socket would be readable for ever. */
@@ -187,7 +187,7 @@ static void hand_over(struct connection *connection, const char *data, size_t si
     if ((size_t)took == size)
         return;
     if (!connection->unsent)
-        connection->unsent = malloc(CONNECTION_CHUNK);
+        connection->unsent = memory_zeroed(&connection->kit->allocator, 1, CONNECTION_CHUNK);
     if (!connection->unsent) {
         connection->out_of_memory = true;
         connection_abandon_send(connection);
@@ -250,7 +250,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     connection->changed(connection->owner, connection);
 }
 
-void connection_send(struct connection *connection, const struct exchange_piece *pieces, size_t piece_count, const struct saved *saved, uint64_t split) {
+void connection_send(struct connection *connection, const struct exchange_piece *pieces, size_t piece_count, const struct saved *saved,
+                     uint64_t split) {
     outgoing_start(&connection->outgoing, pieces, piece_count, saved);
     connection->split = connection->segment_left = split;
     connection->paced = connection->unheard;
@@ -302,5 +303,5 @@ void connection_free(struct connection *connection) {
     uv_close((uv_handle_t *)&connection->pace, on_closed);
     response_reader_free(&connection->responses);
     requests_free(&connection->requests);
-    free(connection->unsent);
+    memory_free(&connection->kit->allocator, connection->unsent);
 }

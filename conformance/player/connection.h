@@ -1,7 +1,7 @@
 /* connection.h: one TCP connection of one exchange to one target, on libuv.
  *
- * Owns the socket: connecting, writing in pieces while reading, the ways to close, and how the other side ended. Feeds what is read to a response
- * reader and what is written to a request counter. Knows nothing of steps, traces or Python.
+ * Owns the socket: connecting, writing in pieces while reading, the ways to close, and how the other side ended. Feeds what is read to a
+ * response reader and what is written to a request counter. Knows nothing of steps, traces or Python.
  *
  * connection_new() hands out one connection; it goes with connection_free(), its memory comes back in the close callback of the loop.
  * Everything that `changed` announces can be read in the struct; connection_free() may be called from within `changed`.
@@ -25,6 +25,7 @@
 struct connection_kit {
     uv_loop_t *loop;
     int diagnosis; /* from peer_open() */
+    struct exchange_allocator allocator;
     char incoming[CONNECTION_CHUNK];
     char outgoing[CONNECTION_CHUNK];
 };
@@ -73,22 +74,23 @@ struct connection {
 /* A socket bound to PORT of this machine (0: any), to reach ADDRESS from there, or a negative errno (-EADDRINUSE: try another). */
 int connection_bind(const struct sockaddr *address, uint16_t port);
 
-/* A connection over FD, a socket from connection_bind(), which it owns from here on, also when it fails. TOKEN marks the responses of the observer
- * (response.h). NULL: out of memory. */
-struct connection *connection_new(struct connection_kit *kit, int fd, const struct sockaddr *address, socklen_t address_size, const char *token,
-                                  void (*changed)(void *owner, struct connection *connection), void *owner);
+/* A connection over FD, a socket from connection_bind(), which it owns from here on, also when it fails. TOKEN marks the responses of the
+ * observer (response.h). NULL: out of memory. */
+struct connection *connection_new(struct connection_kit *kit, int fd, const struct sockaddr *address, socklen_t address_size,
+                                  const char *token, void (*changed)(void *owner, struct connection *connection), void *owner);
 
-/* Start to connect. 0: the state says how far it is (it may be open or refused at once, without `changed`). -EADDRNOTAVAIL: this port still has a
- * connection to this address; nothing was sent. */
+/* Start to connect. 0: the state says how far it is (it may be open or refused at once, without `changed`). -EADDRNOTAVAIL: this port still
+ * has a connection to this address; nothing was sent. */
 int connection_open(struct connection *connection);
 
 /* Give up connecting. */
 void connection_refuse(struct connection *connection, int failed);
 
-/* Send PIECES, which stay the caller's and have to last, once the peer has read what was sent before; in segments of SPLIT bytes that it reads one
- * by one (0: as large as they come). `changed` tells when it is through (`sending` false again), unless it is at once. What the peer does
- * not want any more is dropped: that it closed is seen by reading. */
-void connection_send(struct connection *connection, const struct exchange_piece *pieces, size_t piece_count, const struct saved *saved, uint64_t split);
+/* Send PIECES, which stay the caller's and have to last, once the peer has read what was sent before; in segments of SPLIT bytes that it
+ * reads one by one (0: as large as they come). `changed` tells when it is through (`sending` false again), unless it is at once. What the
+ * peer does not want any more is dropped: that it closed is seen by reading. */
+void connection_send(struct connection *connection, const struct exchange_piece *pieces, size_t piece_count, const struct saved *saved,
+                     uint64_t split);
 
 /* The peer takes too long: send the rest without waiting for it to read. False if that was not what held it up. */
 bool connection_hurry(struct connection *connection);

@@ -17,12 +17,14 @@ void ending_start(struct script *script) {
         struct script_connection *at = &script->connections[i];
         at->requests_begun = requests_begun(&at->connection->requests);
         at->responses_due = at->connection->requests.complete;
+        at->cut_short = at->connection->requests.under_way && at->connection->requests.state == REQUESTS_FOLLOWED;
         at->deadline = uv_now(script->setup.kit->loop) + time;
     }
     ending_go_on(script);
 }
 
-/* The peer ended. When all answers were there, a reset says no more than FIN (a server that closes with our marked request unread resets). */
+/* The peer ended. When all answers were there, a reset says no more than FIN (a server that closes with our marked request unread resets).
+ */
 static enum script_end peer_end(const struct script *script, const struct script_connection *at) {
     size_t complete = at->connection->responses.complete;
     bool answered = script->exchange->end == EXCHANGE_END_NEXT && complete && complete >= at->responses_due;
@@ -35,7 +37,8 @@ static enum script_end next_end(struct script *script, struct script_connection 
     const struct response_reader *reader = &connection->responses;
     if (reader->marked)
         return SCRIPT_END_OPEN;
-    bool can_ask = !at->asked_next && !connection->half_closed && reader->phase != RESPONSE_BROKEN && reader->phase != RESPONSE_UPGRADED;
+    bool can_ask = !at->asked_next && !at->cut_short && !connection->half_closed && reader->phase != RESPONSE_BROKEN &&
+                   reader->phase != RESPONSE_UPGRADED;
     /* A request that is not understood may have an answer, and often has none: that is waited for, and then asked all the same. */
     size_t hoped = at->responses_due + (connection->requests.state == REQUESTS_BROKEN);
     if (can_ask && (reader->complete >= hoped || (late && reader->complete >= at->responses_due))) {

@@ -2,8 +2,9 @@
 #include "fence.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 struct fence {
     struct connection_kit *kit;
@@ -87,8 +88,9 @@ static void start(struct fence *fence) {
         on_changed(fence, fence->connection);
 }
 
-struct fence *fence_new(struct connection_kit *kit, const struct sockaddr *address, socklen_t address_size, const char *token, uint64_t patience) {
-    struct fence *fence = calloc(1, sizeof *fence);
+struct fence *fence_new(struct connection_kit *kit, const struct sockaddr *address, socklen_t address_size, const char *token,
+                        uint64_t patience) {
+    struct fence *fence = memory_zeroed(&kit->allocator, 1, sizeof *fence);
     if (!fence)
         return NULL;
     fence->kit = kit;
@@ -96,8 +98,9 @@ struct fence *fence_new(struct connection_kit *kit, const struct sockaddr *addre
     fence->address_size = address_size;
     fence->patience = patience;
     snprintf(fence->token, sizeof fence->token, "%s", token);
-    int size = snprintf(fence->request, sizeof fence->request,
-                        "GET /bridgecheck-next HTTP/1.1\r\nHost: bridgecheck\r\nbridgecheck-next: %s\r\nConnection: close\r\n\r\n", fence->token);
+    int size =
+        snprintf(fence->request, sizeof fence->request,
+                 "GET /bridgecheck-next HTTP/1.1\r\nHost: bridgecheck\r\nbridgecheck-next: %s\r\nConnection: close\r\n\r\n", fence->token);
     fence->piece = (struct exchange_piece){.bytes = {.data = fence->request, .size = (size_t)size}, .count = 1};
     uv_timer_init(kit->loop, &fence->timer);
     fence->timer.data = fence;
@@ -110,7 +113,10 @@ void fence_ask(struct fence *fence, struct fence_asker *asker) {
         start(fence);
 }
 
-static void on_closed(uv_handle_t *handle) { free(handle->data); }
+static void on_closed(uv_handle_t *handle) {
+    struct fence *fence = handle->data;
+    memory_free(&fence->kit->allocator, fence);
+}
 
 void fence_free(struct fence *fence) {
     if (!fence)

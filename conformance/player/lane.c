@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "memory.h"
 
 #define TRIES_MAX 200 /* ports that are in use elsewhere, one after another */
 
@@ -17,21 +18,25 @@ static int fail(struct target_error *error, int number, const char *message) {
 }
 
 int lane_init(struct lane *lane, struct lane_kit *kit) {
+    const struct exchange_allocator *allocator = &kit->connection_kit->allocator;
     *lane = (struct lane){.kit = kit};
-    lane->scripts = calloc(kit->target_count, sizeof *lane->scripts);
-    lane->saved = calloc(kit->target_count, sizeof *lane->saved);
+    lane->scripts = memory_zeroed(allocator, kit->target_count, sizeof *lane->scripts);
+    lane->saved = memory_zeroed(allocator, kit->target_count, sizeof *lane->saved);
+    for (size_t i = 0; lane->saved && i < kit->target_count; i++)
+        lane->saved[i].allocator = allocator;
     if (lane->scripts && lane->saved)
         return 0;
-    free(lane->scripts);
-    free(lane->saved);
+    memory_free(allocator, lane->scripts);
+    memory_free(allocator, lane->saved);
     return -1;
 }
 
 void lane_free(struct lane *lane) {
     lane_end(lane);
     lane_leave(lane);
-    free(lane->scripts);
-    free(lane->saved);
+    const struct exchange_allocator *allocator = &lane->kit->connection_kit->allocator;
+    memory_free(allocator, lane->scripts);
+    memory_free(allocator, lane->saved);
 }
 
 void lane_leave(struct lane *lane) {
@@ -97,7 +102,7 @@ static void give_ports_back(struct lane *lane, uint64_t free_from) {
         lane->kit->claims[lane->ports[i]] = (struct lane_claim){0};
         ports_give_back(lane->kit->ports, lane->ports[i], rests ? free_from + PORTS_REST_MS : 0);
     }
-    free(lane->ports);
+    memory_free(&lane->kit->connection_kit->allocator, lane->ports);
     lane->ports = NULL;
     lane->port_count = 0;
 }
@@ -134,12 +139,13 @@ static struct script *make_script(struct lane *lane, size_t target, const struct
 
 int lane_begin(struct lane *lane, struct target_error *error) {
     struct lane_kit *kit = lane->kit;
+    const struct exchange_allocator *allocator = &kit->connection_kit->allocator;
     const struct exchange *exchange = lane->session->exchanges[lane->exchange].exchange;
     size_t connections = script_openings(exchange), made = 0;
-    int *sources = malloc((connections * kit->target_count + 1) * sizeof *sources);
-    lane->ports = malloc((connections + 1) * sizeof *lane->ports);
+    int *sources = memory_zeroed(allocator, connections * kit->target_count, sizeof *sources);
+    lane->ports = memory_zeroed(allocator, connections, sizeof *lane->ports);
     if (!sources || !lane->ports) {
-        free(sources);
+        memory_free(allocator, sources);
         return fail(error, ENOMEM, "out of memory");
     }
     while (lane->port_count < connections) {
@@ -157,7 +163,7 @@ int lane_begin(struct lane *lane, struct target_error *error) {
             goto close_sources;
         }
     }
-    free(sources);
+    memory_free(allocator, sources);
     lane->running = kit->target_count;
     for (size_t target = 0; target < kit->target_count && !lane->port_taken; target++)
         lane->port_taken = script_open(lane->scripts[target]) != 0;
@@ -169,7 +175,7 @@ close_sources:
     for (size_t target = made; target < kit->target_count; target++)
         for (size_t i = 0; i < lane->port_count; i++)
             close(sources[target * connections + i]);
-    free(sources);
+    memory_free(allocator, sources);
     return -1; /* scripts and ports go with lane_end() */
 }
 

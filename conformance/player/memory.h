@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../exchange/exchange.h"
 
@@ -34,6 +35,13 @@ static inline void *memory_grow(const struct exchange_allocator *allocator, void
     if (grown)
         *capacity = wanted;
     return grown;
+}
+
+/* Room for COUNT items of ITEM bytes, all zero; NULL out of memory. At least one byte, so that NULL means nothing else. */
+static inline void *memory_zeroed(const struct exchange_allocator *allocator, size_t count, size_t item) {
+    size_t size = count > 0 ? count * item : 1;
+    void *room = allocator->resize(allocator->context, NULL, size);
+    return room ? memset(room, 0, size) : NULL;
 }
 
 static inline void memory_free(const struct exchange_allocator *allocator, void *pointer) {

@@ -57,7 +57,9 @@ static int feed(struct requests *requests, const struct exchange *exchange, size
         struct outgoing outgoing;
         size_t size;
         if (step->kind == EXCHANGE_CONNECT || step->kind == EXCHANGE_ON)
-            current = step->kind == EXCHANGE_CONNECT ? i == first : mine ? same(mine, &step->name) : step->name.size == 4 && !memcmp(step->name.data, "main", 4);
+            current = step->kind == EXCHANGE_CONNECT ? i == first
+                      : mine                         ? same(mine, &step->name)
+                                                     : step->name.size == 4 && !memcmp(step->name.data, "main", 4);
         if (step->kind != EXCHANGE_SEND || !current)
             continue;
         outgoing_start(&outgoing, step->pieces, step->piece_count, NULL);

@@ -13,7 +13,8 @@ enum peer_answer { PEER_UNKNOWN, PEER_WAITING, PEER_TAKEN };
 /* A socket to ask through, or -1 where the kernel does not offer it. */
 int peer_open(void);
 
-/* Whether the other end of FD, a connected TCP socket, has received SENT bytes in all and read them. UNKNOWN: it is not on this machine or gone. */
+/* Whether the other end of FD, a connected TCP socket, has received SENT bytes in all and read them. UNKNOWN: it is not on this machine or
+ * gone. */
 enum peer_answer peer_has_taken(int diagnosis, int fd, uint64_t sent);
 
 #endif

@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lane.h"
+#include "memory.h"
 #include "peer.h"
 
 /* Whose calls a target's are: the context of calls_claim_cb. */
@@ -189,8 +189,8 @@ static bool look(struct player *player) {
     return again;
 }
 
-/* Do what can be done without waiting. Returns whether there is more of it: only then may the loop not sleep. An app that never stops writing its
- * trace must not keep the loop from running. */
+/* Do what can be done without waiting. Returns whether there is more of it: only then may the loop not sleep. An app that never stops
+ * writing its trace must not keep the loop from running. */
 static bool settle(struct player *player) {
     launch(player);
     read_traces(player, false);
@@ -199,8 +199,8 @@ static bool settle(struct player *player) {
     return again || read_traces(player, true);
 }
 
-int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs, const struct player_watcher *watcher,
-                struct target_error *error) {
+int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs,
+                const struct player_watcher *watcher, struct target_error *error) {
     size_t lanes = jobs > PLAYER_JOBS_MAX ? PLAYER_JOBS_MAX : jobs;
     player->sessions = sessions;
     player->session_count = count;
@@ -209,7 +209,7 @@ int player_play(struct player *player, const struct player_session *sessions, si
     player->order = PLAYER_GO_ON;
     player->error = error;
     player->failed = false;
-    player->lanes = calloc(lanes, sizeof *player->lanes);
+    player->lanes = memory_zeroed(&player->connection_kit.allocator, lanes, sizeof *player->lanes);
     if (!player->lanes)
         return fail(player, ENOMEM, "out of memory");
     while (player->lane_count < lanes && !lane_init(&player->lanes[player->lane_count], &player->lane_kit))
@@ -228,7 +228,7 @@ int player_play(struct player *player, const struct player_session *sessions, si
     uv_timer_stop(&player->ticker);
     for (size_t i = 0; i < player->lane_count; i++)
         lane_free(&player->lanes[i]);
-    free(player->lanes);
+    memory_free(&player->connection_kit.allocator, player->lanes);
     player->lanes = NULL;
     player->lane_count = player->active = 0;
     uv_run(&player->loop, UV_RUN_NOWAIT); /* memory comes back in the close callbacks */
@@ -241,23 +241,35 @@ static uint64_t random_number(void) {
     return number;
 }
 
-struct player *player_open(const struct target_place *places, size_t count, uint64_t patience, struct target_error *error) {
-    struct player *player = calloc(1, sizeof *player);
+static void free_player(struct player *player) {
+    const struct exchange_allocator allocator = player->connection_kit.allocator;
+    if (player->ports.free_from)
+        ports_free(&player->ports);
+    memory_free(&allocator, player->targets);
+    memory_free(&allocator, player->contexts);
+    memory_free(&allocator, player);
+}
+
+struct player *player_open(const struct target_place *places, size_t count, uint64_t patience, const struct exchange_allocator *given,
+                           struct target_error *error) {
+    const struct exchange_allocator allocator = memory_allocator(given);
+    struct player *player = memory_zeroed(&allocator, 1, sizeof *player);
     char token[40];
     unsigned low, high;
     *error = (struct target_error){.number = ENOMEM, .message = "out of memory"};
     if (!player)
         return NULL;
+    player->connection_kit.allocator = allocator;
     player->lane_kit.token = random_number();
     ports_kernel_range(&low, &high);
-    player->targets = calloc(count, sizeof *player->targets);
-    player->contexts = calloc(count, sizeof *player->contexts);
-    if (!player->targets || !player->contexts || ports_init(&player->ports, low, high, (uint32_t)player->lane_kit.token))
-        goto free_player;
+    player->targets = memory_zeroed(&allocator, count, sizeof *player->targets);
+    player->contexts = memory_zeroed(&allocator, count, sizeof *player->contexts);
+    if (!player->targets || !player->contexts || ports_init(&player->ports, low, high, (uint32_t)player->lane_kit.token, &allocator))
+        goto release;
     int failed = uv_loop_init(&player->loop);
     if (failed) {
         *error = (struct target_error){.number = -failed, .message = "no event loop"};
-        goto free_player;
+        goto release;
     }
     uv_timer_init(&player->loop, &player->ticker);
     player->ticker.data = player;
@@ -267,7 +279,8 @@ struct player *player_open(const struct target_place *places, size_t count, uint
     for (; player->target_count < count; player->target_count++) {
         size_t target = player->target_count;
         player->contexts[target] = (struct claim_context){player, target};
-        if (target_open(&player->targets[target], &places[target], &player->connection_kit, token, patience, claim, &player->contexts[target], error)) {
+        if (target_open(&player->targets[target], &places[target], &player->connection_kit, token, patience, claim,
+                        &player->contexts[target], error)) {
             player_close(player);
             return NULL;
         }
@@ -280,11 +293,8 @@ struct player *player_open(const struct target_place *places, size_t count, uint
     player->lane_kit.patience = patience;
     return player;
 
-free_player:
-    ports_free(&player->ports);
-    free(player->targets);
-    free(player->contexts);
-    free(player);
+release:
+    free_player(player);
     return NULL;
 }
 
@@ -309,8 +319,5 @@ void player_close(struct player *player) {
     uv_loop_close(&player->loop);
     if (player->connection_kit.diagnosis >= 0)
         close(player->connection_kit.diagnosis);
-    ports_free(&player->ports);
-    free(player->targets);
-    free(player->contexts);
-    free(player);
+    free_player(player);
 }

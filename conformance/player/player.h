@@ -1,10 +1,10 @@
 /* player.h: plays sessions of exchanges to all its targets at once, and hands out what came of each exchange.
  *
- * Owns the loop, the targets, the client ports, and who is played when. Knows nothing of files, of comparing or of Python: observations are handed out as
- * scripts (script.h), while they last.
+ * Owns the loop, the targets, the client ports, and who is played when. Knows nothing of files, of comparing or of Python: observations are
+ * handed out as scripts (script.h), while they last.
  *
- * Up to `jobs` sessions are under way side by side, an exchange of each. An exchange begins when the one before it is over on all targets. A session that
- * holds an exchange that is `alone` has nothing beside it.
+ * Up to `jobs` sessions are under way side by side, an exchange of each. An exchange begins when the one before it is over on all targets.
+ * A session that holds an exchange that is `alone` has nothing beside it.
  */
 #ifndef BRIDGECHECK_PLAYER_H
 #define BRIDGECHECK_PLAYER_H
@@ -38,13 +38,14 @@ struct player_watcher {
 
 struct player;
 
-/* Returns NULL and *ERROR. PATIENCE in milliseconds. */
-struct player *player_open(const struct target_place *places, size_t count, uint64_t patience, struct target_error *error);
+/* PATIENCE in milliseconds; ALLOCATOR (copied) may be NULL. Returns NULL and *ERROR. */
+struct player *player_open(const struct target_place *places, size_t count, uint64_t patience, const struct exchange_allocator *allocator,
+                           struct target_error *error);
 
-/* Play. What is not handed out was not played, because a target was gone or the watcher said so. Every exchange has to be one that scripts have learnt
- * (script_unlearnt()). Returns 0, or -1 and *ERROR; what was under way then is given up. */
-int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs, const struct player_watcher *watcher,
-                struct target_error *error);
+/* Play. What is not handed out was not played, because a target was gone or the watcher said so. Every exchange has to be one that scripts
+ * have learnt (script_unlearnt()). Returns 0, or -1 and *ERROR; what was under way then is given up. */
+int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs,
+                const struct player_watcher *watcher, struct target_error *error);
 
 size_t player_target_count(const struct player *player);
 

@@ -1,13 +1,14 @@
 #include "ports.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "memory.h"
 
 #define LOWEST 10000u /* below live the servers that people run */
 #define HIGHEST 65000u
 #define ENOUGH 4000u
 
-int ports_init(struct ports *ports, unsigned low, unsigned high, uint32_t next) {
+int ports_init(struct ports *ports, unsigned low, unsigned high, uint32_t next, const struct exchange_allocator *allocator) {
     unsigned first = LOWEST, last = low > LOWEST ? low - 1 : 0;
     if (last < first + ENOUGH && high + ENOUGH < HIGHEST) {
         first = high + 1;
@@ -18,12 +19,13 @@ int ports_init(struct ports *ports, unsigned low, unsigned high, uint32_t next) 
     ports->first = (uint16_t)first;
     ports->last = (uint16_t)last;
     ports->next = (uint16_t)(first + next % (last - first + 1));
-    ports->free_from = calloc(last - first + 1, sizeof *ports->free_from);
+    ports->allocator = memory_allocator(allocator);
+    ports->free_from = memory_zeroed(&ports->allocator, last - first + 1, sizeof *ports->free_from);
     return ports->free_from ? 0 : -1;
 }
 
 void ports_free(struct ports *ports) {
-    free(ports->free_from);
+    memory_free(&ports->allocator, ports->free_from);
     ports->free_from = NULL;
 }
 

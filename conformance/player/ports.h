@@ -10,15 +10,19 @@
 
 #include <stdint.h>
 
+#include "../exchange/exchange.h"
+
 #define PORTS_REST_MS 61000u /* TIME_WAIT lasts 60 s */
 
 struct ports {
     uint16_t first, last, next;
     uint64_t *free_from; /* milliseconds, by port from first; UINT64_MAX while in use. Owned, freed by ports_free() */
+    struct exchange_allocator allocator;
 };
 
-/* The range that lies outside LOW..HIGH (the kernel's own); NEXT is where to begin. Returns 0, or -1 out of memory. */
-int ports_init(struct ports *ports, unsigned low, unsigned high, uint32_t next);
+/* The range that lies outside LOW..HIGH (the kernel's own); NEXT is where to begin. ALLOCATOR (copied) may be NULL. Returns 0, or
+ * -1 out of memory. */
+int ports_init(struct ports *ports, unsigned low, unsigned high, uint32_t next, const struct exchange_allocator *allocator);
 void ports_free(struct ports *ports);
 
 /* The kernel's range for connections without a stated port; the usual one where it cannot be read. */

@@ -24,7 +24,8 @@ static bool find(const struct exchange_step *step, const struct response *respon
     const struct response_head *head = &response->head;
     for (size_t i = 0; i < head->field_count; i++) {
         const struct response_field *field = &head->fields[i];
-        bool named = field->name_size == step->field.size && !strncasecmp(response_text(head, field->name), step->field.data, field->name_size);
+        bool named =
+            field->name_size == step->field.size && !strncasecmp(response_text(head, field->name), step->field.data, field->name_size);
         if (named && between(response_text(head, field->value), field->value_size, step, start, length))
             return true;
     }

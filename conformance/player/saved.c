@@ -1,7 +1,8 @@
 #include "saved.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 static struct saved_value *find(const struct saved *saved, const struct exchange_bytes *name) {
     for (size_t i = 0; i < saved->count; i++)
@@ -10,8 +11,8 @@ static struct saved_value *find(const struct saved *saved, const struct exchange
     return NULL;
 }
 
-static int copy(struct exchange_bytes *to, const char *data, size_t size) {
-    to->data = malloc(size + 1);
+static int copy(const struct exchange_allocator *allocator, struct exchange_bytes *to, const char *data, size_t size) {
+    to->data = allocator->resize(allocator->context, NULL, size + 1);
     if (!to->data)
         return -1;
     memcpy(to->data, data, size);
@@ -21,25 +22,26 @@ static int copy(struct exchange_bytes *to, const char *data, size_t size) {
 }
 
 int saved_put(struct saved *saved, const struct exchange_bytes *name, const char *data, size_t size) {
+    const struct exchange_allocator allocator = memory_allocator(saved->allocator);
     struct saved_value fresh;
-    if (copy(&fresh.value, data, size))
+    if (copy(&allocator, &fresh.value, data, size))
         return -1;
     struct saved_value *there = find(saved, name);
     if (there) {
-        free(there->value.data);
+        memory_free(&allocator, there->value.data);
         there->value = fresh.value;
         return 0;
     }
-    struct saved_value *values = realloc(saved->values, (saved->count + 1) * sizeof *values);
+    struct saved_value *values = allocator.resize(allocator.context, saved->values, (saved->count + 1) * sizeof *values);
     if (!values)
         goto free_value;
     saved->values = values;
-    if (copy(&fresh.name, name->data, name->size))
+    if (copy(&allocator, &fresh.name, name->data, name->size))
         goto free_value;
     saved->values[saved->count++] = fresh;
     return 0;
 free_value:
-    free(fresh.value.data);
+    memory_free(&allocator, fresh.value.data);
     return -1;
 }
 
@@ -49,10 +51,11 @@ struct exchange_bytes saved_get(const struct saved *saved, const struct exchange
 }
 
 void saved_clear(struct saved *saved) {
+    const struct exchange_allocator allocator = memory_allocator(saved->allocator);
     for (size_t i = 0; i < saved->count; i++) {
-        free(saved->values[i].name.data);
-        free(saved->values[i].value.data);
+        memory_free(&allocator, saved->values[i].name.data);
+        memory_free(&allocator, saved->values[i].value.data);
     }
-    free(saved->values);
-    *saved = (struct saved){0};
+    memory_free(&allocator, saved->values);
+    *saved = (struct saved){.allocator = saved->allocator};
 }

@@ -16,6 +16,7 @@ struct saved_value {
 struct saved {
     struct saved_value *values; /* owned, freed by saved_clear(); a set that is all zero is empty */
     size_t count;
+    const struct exchange_allocator *allocator; /* borrowed; NULL: malloc, realloc and free */
 };
 
 /* Keep a copy of SIZE bytes at DATA under NAME, in place of what was there. Returns 0, or -1 out of memory (nothing changed then). */

@@ -3,17 +3,18 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ending.h"
+#include "memory.h"
 #include "save.h"
 
 static const struct exchange_bytes MAIN = {.data = "main", .size = 4};
 
 static bool needs_connection(enum exchange_step_kind kind) {
-    return kind == EXCHANGE_SEND || kind == EXCHANGE_HALF_CLOSE || kind == EXCHANGE_CLOSE || kind == EXCHANGE_RESET || kind == EXCHANGE_WAIT;
+    return kind == EXCHANGE_SEND || kind == EXCHANGE_HALF_CLOSE || kind == EXCHANGE_CLOSE || kind == EXCHANGE_RESET ||
+           kind == EXCHANGE_WAIT;
 }
 
 size_t script_openings(const struct exchange *exchange) {
@@ -37,7 +38,8 @@ const struct exchange_step *script_unlearnt(const struct exchange *exchange) {
 void script_note(struct script *script, unsigned line, const char *fault) {
     if (script->note_count == script->note_capacity) {
         size_t capacity = 2 * script->note_capacity + 4;
-        struct script_note *notes = realloc(script->notes, capacity * sizeof *notes);
+        const struct exchange_allocator *allocator = &script->setup.kit->allocator;
+        struct script_note *notes = allocator->resize(allocator->context, script->notes, capacity * sizeof *notes);
         if (!notes) {
             script->out_of_memory = true;
             return;
@@ -97,12 +99,13 @@ void script_look(struct script *script) {
 
 struct script *script_new(const struct script_setup *setup, const struct exchange *exchange, const int *sources) {
     size_t openings = script_openings(exchange);
-    struct script *script = calloc(1, sizeof *script);
+    const struct exchange_allocator *allocator = &setup->kit->allocator;
+    struct script *script = memory_zeroed(allocator, 1, sizeof *script);
     if (!script)
         goto close_sources;
-    script->sources = malloc((openings + 1) * sizeof *script->sources);
-    script->connections = calloc(openings + 1, sizeof *script->connections);
-    script->marked_request = malloc(RESPONSE_TOKEN_MAX + 120);
+    script->sources = memory_zeroed(allocator, openings, sizeof *script->sources);
+    script->connections = memory_zeroed(allocator, openings, sizeof *script->connections);
+    script->marked_request = memory_zeroed(allocator, 1, RESPONSE_TOKEN_MAX + 120);
     if (!script->sources || !script->connections || !script->marked_request)
         goto free_script;
     memcpy(script->sources, sources, openings * sizeof *sources);
@@ -118,10 +121,10 @@ struct script *script_new(const struct script_setup *setup, const struct exchang
     return script;
 
 free_script:
-    free(script->marked_request);
-    free(script->connections);
-    free(script->sources);
-    free(script);
+    memory_free(allocator, script->marked_request);
+    memory_free(allocator, script->connections);
+    memory_free(allocator, script->sources);
+    memory_free(allocator, script);
 close_sources:
     for (size_t i = 0; i < openings; i++)
         close(sources[i]);
@@ -130,11 +133,12 @@ close_sources:
 
 static void on_closed(uv_handle_t *handle) {
     struct script *script = handle->data;
-    free(script->connections);
-    free(script->sources);
-    free(script->notes);
-    free(script->marked_request);
-    free(script);
+    const struct exchange_allocator *allocator = &script->setup.kit->allocator;
+    memory_free(allocator, script->connections);
+    memory_free(allocator, script->sources);
+    memory_free(allocator, script->notes);
+    memory_free(allocator, script->marked_request);
+    memory_free(allocator, script);
 }
 
 void script_free(struct script *script) {
@@ -158,7 +162,8 @@ static int open_next(struct script *script) {
     script->sources[index] = -1;
     script->connection_count++; /* the socket is the connection's, whatever comes */
     opened->name = &MAIN;
-    opened->connection = connection_new(script->setup.kit, fd, script->setup.address, script->setup.address_size, script->token, on_changed, script);
+    opened->connection =
+        connection_new(script->setup.kit, fd, script->setup.address, script->setup.address_size, script->token, on_changed, script);
     if (!opened->connection) {
         script->connection_count--;
         script->source_count = script->connection_count; /* no more to close */

@@ -1,7 +1,7 @@
 /* script.h: the steps of one exchange against one target, and what comes of them.
  *
- * Owns the connections of the exchange, where the script stands and what it waits for, and decides when the observation is complete. Knows nothing of other
- * targets, of sessions or of Python.
+ * Owns the connections of the exchange, where the script stands and what it waits for, and decides when the observation is complete. Knows
+ * nothing of other targets, of sessions or of Python.
  *
  * script_new(), script_open(), script_start(); then `finished` is called once, from a turn of the loop or from script_look(), never from
  * within script_start(). Between finished and script_free() the struct is the observation.
@@ -22,8 +22,8 @@ struct script_setup {
     struct connection_kit *kit;
     const struct sockaddr *address;
     socklen_t address_size;
-    const char *token;  /* copied: marks this script's own requests */
-    uint64_t patience;  /* milliseconds, of one wait */
+    const char *token;   /* copied: marks this script's own requests */
+    uint64_t patience;   /* milliseconds, of one wait */
     struct saved *saved; /* the session's values on this target */
     struct calls *calls;
     struct fence *fence;
@@ -42,9 +42,10 @@ struct script_connection {
     /* What earlier waits have had. */
     size_t responses_waited, interims_waited, calls_waited;
     /* While the end is found out. */
-    size_t requests_begun;  /* requests whose head was sent, not counting the marked one */
-    size_t responses_due;   /* to those that were sent whole */
-    bool asked_next;        /* the marked request was sent */
+    size_t requests_begun; /* requests whose head was sent, not counting the marked one */
+    size_t responses_due;  /* to those that were sent whole */
+    bool cut_short;        /* a request was not sent whole: one more would be taken for the rest of it */
+    bool asked_next;       /* the marked request was sent */
     uint64_t deadline;
 };
 
@@ -95,10 +96,12 @@ size_t script_openings(const struct exchange *exchange);
 /* The first step that no script can do yet (WebSocket frames, process steps), or NULL. */
 const struct exchange_step *script_unlearnt(const struct exchange *exchange);
 
-/* A script of EXCHANGE over SOURCES, script_openings() sockets from connection_bind(), which it owns from here on, also when it fails. NULL: out of memory. */
+/* A script of EXCHANGE over SOURCES, script_openings() sockets from connection_bind(), which it owns from here on, also when it fails.
+ * NULL: out of memory. */
 struct script *script_new(const struct script_setup *setup, const struct exchange *exchange, const int *sources);
 
-/* Open the first connection, so that all targets have theirs before any is sent to. Returns 0, or -EADDRNOTAVAIL: play from another port. */
+/* Open the first connection, so that all targets have theirs before any is sent to. Returns 0, or -EADDRNOTAVAIL: play from another port.
+ */
 int script_open(struct script *script);
 
 void script_start(struct script *script);

@@ -4,11 +4,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "memory.h"
 
 #define RINGS_AT_ONCE 64
 
@@ -64,9 +65,10 @@ static int hang_bell(struct target *target, const char *path, struct target_erro
     if (strlen(path) >= sizeof address.sun_path)
         return fail(error, ENAMETOOLONG, "the doorbell's path is longer than a Unix socket's may be (107 bytes)", path);
     strcpy(address.sun_path, path);
-    target->bell_path = strdup(path);
+    target->bell_path = memory_zeroed(&target->kit->allocator, 1, strlen(path) + 1);
     if (!target->bell_path)
         return fail(error, ENOMEM, "out of memory", path);
+    strcpy(target->bell_path, path);
     target->bell_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (target->bell_fd < 0) {
         fail(error, errno, strerror(errno), path);
@@ -81,25 +83,26 @@ static int hang_bell(struct target *target, const char *path, struct target_erro
 close_socket:
     close(target->bell_fd);
 free_path:
-    free(target->bell_path);
+    memory_free(&target->kit->allocator, target->bell_path);
     return -1;
 }
 
 static void take_bell_down(struct target *target) {
     close(target->bell_fd);
     unlink(target->bell_path);
-    free(target->bell_path);
+    memory_free(&target->kit->allocator, target->bell_path);
 }
 
 int target_open(struct target *target, const struct target_place *place, struct connection_kit *kit, const char *token, uint64_t patience,
                 calls_claim_cb claim, void *context, struct target_error *error) {
     struct trace_reader_error trace;
     memset(target, 0, sizeof *target);
+    target->kit = kit;
     if (read_address(target, place))
         return fail(error, EINVAL, "is no address", place->host);
     if (hang_bell(target, place->doorbell, error))
         return -1;
-    target->calls = calls_open(place->trace, claim, context, &trace);
+    target->calls = calls_open(place->trace, &kit->allocator, claim, context, &trace);
     if (!target->calls) {
         fail(error, 0, trace.message, place->trace);
         goto take_bell_down;

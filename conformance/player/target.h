@@ -1,4 +1,5 @@
-/* target.h: one running server, as the player sees it: its address, the calls of its app, its doorbell and its fence. Knows nothing of exchanges. */
+/* target.h: one running server, as the player sees it: its address, the calls of its app, its doorbell and its fence. Knows nothing of
+ * exchanges. */
 #ifndef BRIDGECHECK_TARGET_H
 #define BRIDGECHECK_TARGET_H
 
@@ -27,13 +28,14 @@ struct target {
     struct target_error error; /* of what the doorbell led to; the message is "" if there is none */
 
     /* Its own. */
+    struct connection_kit *kit;
     uv_poll_t bell;
     int bell_fd;
     char *bell_path; /* owned, unlinked in the end */
 };
 
-/* TOKEN marks the fence's requests. CLAIM as in calls.h. TARGET lies still until the loop has run after target_close(). Returns 0, or -1 and *ERROR,
- * with nothing to close then but what the loop still has to run. */
+/* TOKEN marks the fence's requests. CLAIM as in calls.h. TARGET lies still until the loop has run after target_close(). Returns 0, or -1
+ * and *ERROR, with nothing to close then but what the loop still has to run. */
 int target_open(struct target *target, const struct target_place *place, struct connection_kit *kit, const char *token, uint64_t patience,
                 calls_claim_cb claim, void *context, struct target_error *error);
 

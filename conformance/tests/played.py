@@ -1,0 +1,45 @@
+"""The app that test_player.py plays to: it does what the path asks for."""
+
+import asyncio
+from typing import Any
+
+
+async def _content(receive: Any) -> list[bytes] | None:
+    """The pieces of the request's content; None if the client went away."""
+    pieces = []
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return None
+        pieces.append(event.get("body", b""))
+        if not event.get("more_body"):
+            return pieces
+
+
+async def _answer(send: Any, body: bytes, *fields: tuple[bytes, bytes]) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body)), *fields]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        return
+    match scope["path"]:
+        case "/login":
+            await _answer(send, b'{"token": "a b"}', (b"set-cookie", b"color=red"), (b"set-cookie", b"session=s3cret; Path=/"))
+        case "/stream":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"ticktock", "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        case "/hang":
+            await asyncio.sleep(3600)
+        case "/afterwards":
+            await _answer(send, b"done")
+            await asyncio.sleep(0.2)
+        case "/raise":
+            raise LookupError("not here")
+        case _:
+            pieces = await _content(receive)
+            if pieces is not None:
+                await _answer(send, scope["path"].encode() + b":" + b"|".join(pieces))
