@@ -5,6 +5,8 @@ Knows the observer's environment and the interpreter's search path. Knows nothin
 
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -32,32 +34,36 @@ class App:
         if not _REFERENCE.fullmatch(self.reference):
             raise UsageError(f"{self.reference}: an app is named module:attribute")
 
-    def variables(self, target: str, workdir: str, trace: str, doorbell: str) -> dict[str, str]:
-        """The environment of a target with this app under the observer."""
+    def variables(self, target: str = "{target}", workdir: str = "{workdir}") -> dict[str, str]:
+        """The environment in which a target's Python has this app under the observer: our own and the app's, with the observer first on
+        the search path and the app's folder next."""
         own = {key: value.replace("{target}", target).replace("{workdir}", workdir) for key, value in self.environment.items()}
-        return {**self._searching(), **own, **self._observed(), "BRIDGECHECK_TRACE": trace, "BRIDGECHECK_DOORBELL": doorbell}
-
-    def _searching(self) -> dict[str, str]:
-        """Our own environment, with the observer first on the search path and the app's folder next."""
         observer = str(files("bridgecheck.spec").joinpath("observer"))
-        path = [observer, os.path.abspath(self.app_dir), *filter(None, [os.environ.get("PYTHONPATH")])]
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGECHECK_")}
-        return {**inherited, "PYTHONPATH": os.pathsep.join(path)}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGECHECK_")} | own
+        path = [observer, os.path.abspath(self.app_dir), *filter(None, [inherited.get("PYTHONPATH")])]
+        observed = {"BRIDGECHECK_APP": self.reference, **({"BRIDGECHECK_FACTORY": "1"} if self.factory else {})}
+        return {**inherited, "PYTHONPATH": os.pathsep.join(path), **observed}
 
-    def _observed(self) -> dict[str, str]:
-        return {"BRIDGECHECK_APP": self.reference, **({"BRIDGECHECK_FACTORY": "1"} if self.factory else {})}
+    def copy_state(self, workdir: Path) -> None:
+        """Raises UsageError."""
+        for item in map(Path, self.state):
+            try:
+                copy = shutil.copytree if item.is_dir() else shutil.copy2
+                copy(item, workdir / item.resolve().name)
+            except (OSError, shutil.Error) as error:
+                raise UsageError(f"[app] state {item}: {getattr(error, 'strerror', None) or error}") from None
 
-    def questioning(self) -> dict[str, str]:
-        """The environment in which the target's Python answers questions: as the target's, with nobody who reads a trace."""
-        return {**self._searching(), **self.environment, **self._observed()}
 
-
-_CHECK = '''
+_CHECK = """
 def answer():
     import importlib, inspect, traceback
 
-    def raised(doing):
-        return {"problem": doing, "lines": traceback.format_exc().splitlines()}
+    def raised(doing, error):
+        place = error.__traceback__
+        while place and place.tb_frame.f_code.co_filename.startswith(("<", importlib.__file__)):
+            place = place.tb_next
+        lines = "".join(traceback.format_exception(type(error), error, place)).splitlines()
+        return {"problem": "%s raised %s" % (doing, type(error).__name__), "lines": lines}
 
     module_name, _, attributes = question["reference"].partition(":")
     try:
@@ -65,9 +71,9 @@ def answer():
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             return {"problem": "there is no module %s" % error.name, "searched": True}
-        return raised("the import of %s raised %s" % (module_name, type(error).__name__))
+        return raised("the import of %s" % module_name, error)
     except BaseException as error:
-        return raised("the import of %s raised %s" % (module_name, type(error).__name__))
+        return raised("the import of %s" % module_name, error)
     place = "module %s (%s)" % (module_name, getattr(module, "__file__", None) or "without a file")
     found = module
     for attribute in attributes.split("."):
@@ -91,7 +97,7 @@ def answer():
         try:
             found = found()
         except BaseException as error:
-            return raised("the factory %s raised %s" % (attributes, type(error).__name__))
+            return raised("the factory %s" % attributes, error)
     kind = type(found).__module__ + "." + type(found).__qualname__
     if not callable(found):
         return {"problem": "%s is no ASGI app: %s is not callable" % (attributes, kind)}
@@ -106,9 +112,9 @@ def answer():
         import bridgecheck_observer
         bridgecheck_observer.app
     except BaseException as error:
-        return raised("under the observer %s raised %s" % (attributes, type(error).__name__))
+        return raised("under the observer %s" % attributes, error)
     return {}
-'''
+"""
 
 
 def check_app(app: App, python: str) -> None:
@@ -116,15 +122,15 @@ def check_app(app: App, python: str) -> None:
     folder = Path(app.app_dir)
     if not folder.is_dir():
         raise UsageError(f"--app-dir {app.app_dir}: no such folder")
-    for path in app.state:
-        if not Path(path).exists():
-            raise UsageError(f"[app] state {path}: no such file or folder")
-    try:
-        found = interpreter.ask(python, _CHECK, {"reference": app.reference, "factory": app.factory}, app.questioning())
-    except OSError as error:
-        raise UsageError(f"--python {python}: {error.strerror}") from None
-    except interpreter.NoAnswer as error:
-        raise UsageError(f"{app.reference}: its import {error}") from None
+    question = {"reference": app.reference, "factory": app.factory}
+    with tempfile.TemporaryDirectory(prefix="bridgecheck-") as workdir:
+        app.copy_state(Path(workdir))
+        try:
+            found = interpreter.ask(python, _CHECK, question, app.variables("check", workdir))
+        except OSError as error:
+            raise UsageError(f"--python {python}: {error.strerror}") from None
+        except interpreter.NoAnswer as error:
+            raise UsageError(f"{app.reference}: its import {error}") from None
     if not found:
         return
     lines = [f"{app.reference}: {found['problem']}"]

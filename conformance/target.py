@@ -137,7 +137,7 @@ class Target:
     def describe(self) -> dict[str, Any]:
         """What was given, and what the interpreter says that this comes to. Nothing has to run."""
         start = Start(self.python, OBSERVED, self.host, 1, "workdir", self.server.options, self.server.template)
-        environment = {**self.app.questioning(), **self._adapter.environment(start)}
+        environment = {**self.app.variables(), **self._adapter.environment(start)}
         return {
             "name": self.name,
             "given": self.server.given,
@@ -164,17 +164,14 @@ class Target:
             raise UsageError(f"{doorbell}: too long for a socket; set TMPDIR to a shorter one")
         trace.mkdir()
         workdir.mkdir()
-        for item in map(Path, self.app.state):
-            try:
-                copy = shutil.copytree if item.is_dir() else shutil.copy2
-                copy(item, workdir / item.resolve().name)
-            except (OSError, shutil.Error) as error:
-                raise UsageError(f"[app] state {item}: {error}") from None
+        self.app.copy_state(workdir)
         start = Start(self.python, OBSERVED, self.host, port, str(workdir), self.server.options, self.server.template)
         self._command = self._adapter.command(start)
         environment = {
-            **self.app.variables(self.name, str(workdir), str(trace), str(doorbell)),
+            **self.app.variables(self.name, str(workdir)),
             **self._adapter.environment(start),
+            "BRIDGECHECK_TRACE": str(trace),
+            "BRIDGECHECK_DOORBELL": str(doorbell),
         }
         with open(self.folder / "output", "wb") as output:
             try:

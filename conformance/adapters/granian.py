@@ -26,5 +26,5 @@ class Granian(Adapter):
             "http": text(given["http"]),
             "interface": text(given["interface"]),
             "loop": type(loops.get(text(given["loop"]))).__module__.partition(".")[0],
-            "ws": "granian" if given["websockets"] else "none",
+            "ws": "on" if given["websockets"] else "off",
         }
