@@ -2,9 +2,9 @@
 
     python ci/bench_observer.py [--pairs 20] [--calls 4000] [--limit 6.0] [--folder DIR]
 
-The two are interleaved in pairs, so that a noisy machine troubles both alike. A call is what a server makes of a small request: its own task on
-a uvloop loop, a scope with eight headers, one receive, two sends; its `settled` two turns later is inside the time. Exits 1 when the median of
-the pairs' differences is over the limit.
+The two are interleaved in pairs, so that a noisy machine troubles both alike. A call is what a server makes of a small request: its own
+task on a uvloop loop, a scope with eight headers, one receive, two sends; its `settled` two turns later is inside the time. Exits 1 when
+the median of the pairs' differences is over the limit.
 """
 
 import argparse
