@@ -8,6 +8,7 @@ import re
 import socket
 from collections import defaultdict
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -68,19 +69,20 @@ def _sockets(processes: list[Process]) -> set[int]:
     return found
 
 
-@dataclass(frozen=True)
-class Listening:
-    """Who stands at the other end of a connection that the kernel has made."""
+class Peer(Enum):
+    """What stands at the other end of a connection that the kernel has made."""
 
-    own: bool  # every listener on its port belongs to the family
-    accepted: bool  # and somebody has taken the connection from the queue; before that nobody may be there to serve it
+    FOREIGN = "a listener that is not of the family"
+    QUEUED = "a listener of the family, which has not accepted it; perhaps nobody is there yet to serve it"
+    ACCEPTED = "the family"
+    CLOSED = "a listener of the family, but the connection is no more: accepted and closed, or reset with the whole queue"
 
 
-def listening(client: socket.socket, leader: int) -> Listening:
+def peer(client: socket.socket, leader: int) -> Peer:
     """Whether the family of `leader` is what `client` is connected to."""
     here, there = client.getsockname()[1], client.getpeername()[1]
     listeners: set[int] = set()
-    queued = False
+    inode = None  # of the connection's other end; 0 before it is accepted
     for table in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
@@ -93,7 +95,10 @@ def listening(client: socket.socket, leader: int) -> Listening:
             if fields[3] == _LISTEN:
                 listeners.add(int(fields[9]))
             elif int(fields[2].rpartition(":")[2], 16) == here and fields[3] in _WAITING:
-                queued = fields[9] == "0"  # a connection has no inode before it is accepted
+                inode = int(fields[9])
     # The files after the table: what listened before is in them, whichever process of the family made it.
-    own = bool(listeners) and listeners <= _sockets(family(leader))
-    return Listening(own, own and not queued)
+    if not listeners or not listeners <= _sockets(family(leader)):
+        return Peer.FOREIGN
+    if inode is None:
+        return Peer.CLOSED
+    return Peer.ACCEPTED if inode else Peer.QUEUED

@@ -23,6 +23,7 @@ from .application import OBSERVED, App, check_app
 from .errors import BridgecheckError, NotReady, UsageError
 from .installation import installed
 from .interpreter import last_lines
+from .processes import Peer
 from .server import Server
 
 if TYPE_CHECKING:
@@ -189,20 +190,22 @@ class Target:
     def _wait(self) -> None:
         """Until it is ready: a connection is made, and taken by a process of this target."""
         begin = time.monotonic()
-        look, foreign = FIRST_LOOK, 0
+        look = FIRST_LOOK
         client: socket.socket | None = None
-        own = False
+        peer: Peer | None = None
         try:
             while True:
                 client = client or _connect(self.host, self.port)
                 if client is not None:
-                    found = processes.listening(client, self._guard)
-                    own = found.own
-                    if found.accepted:
+                    before, peer = peer, processes.peer(client, self._guard)
+                    # What may have been a moment between two looks must be seen twice.
+                    if peer is Peer.ACCEPTED or peer is before is Peer.CLOSED:
                         return
-                    foreign = 0 if own else foreign + 1
-                    if foreign > 1:  # once may be a moment between two looks
+                    if peer is before is Peer.FOREIGN:
                         raise _PortTaken
+                    if peer is not Peer.QUEUED:
+                        client.close()
+                        client = None
                 if self._cancelled.is_set():
                     raise self._not_ready("given up, since another target is not ready")
                 left = begin + self.start_timeout - time.monotonic()
@@ -213,14 +216,14 @@ class Target:
                 if self._ended:
                     while self._listen(KILL_PATIENCE):  # what it left behind may hold the port for a moment
                         pass
-                    if client is None and not _is_free(self.port):
+                    if not _is_free(self.port):
                         raise _PortTaken
                     raise self._not_ready(f"ended with {self._ended} before it listened on port {self.port}")
                 look = min(look * 1.5, LONGEST_LOOK)
         finally:
             if client is not None:
                 client.close()
-        if not own:  # where it is its own, it listens, and only takes its time to accept
+        if peer is not Peer.QUEUED:  # where it is, it listens, and only takes its time to accept
             raise self._not_ready(f"did not listen on port {self.port} within {self.start_timeout:g} s")
 
     def _listen(self, seconds: float) -> bool:

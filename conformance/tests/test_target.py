@@ -133,6 +133,17 @@ def test_a_port_that_another_process_has_is_not_taken_for_the_target(
     assert target.starts == 3
 
 
+def test_what_a_server_leaves_behind_is_not_another_process(made: list[Target]) -> None:
+    leaves = PYTHON % (
+        "import os, socket, sys, time; s = socket.socket(); s.bind((sys.argv[2], int(sys.argv[3])))\n"
+        "if os.fork(): os._exit(7)\n"
+        "time.sleep(1000)"
+    )
+    target = make(made, leaves)
+    assert "ended with exit code 7 before it listened" in not_ready(target)
+    assert target.starts == 1
+
+
 def test_another_port_is_tried(made: list[Target], neighbour: int, monkeypatch: pytest.MonkeyPatch) -> None:
     real, ports = module._free_port, [neighbour, neighbour]
     monkeypatch.setattr(module, "_free_port", lambda: ports.pop() if ports else real())
@@ -295,11 +306,15 @@ def test_targets_start_side_by_side(made: list[Target]) -> None:
     assert threading.active_count() == 1
 
 
-def test_where_one_is_not_ready_none_is_left_and_its_error_is_told(made: list[Target]) -> None:
+def test_where_one_is_not_ready_none_is_left_and_its_error_is_told(made: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    plain = Target._not_ready
+    monkeypatch.setattr(Target, "_not_ready", lambda self, why: said.append(why) or plain(self, why))
     targets = [make(made), make(made, DEAF, timeout=60), make(made, PYTHON % 'print("no licence"); exit(7)', name="third")]
     with pytest.raises(NotReady, match="third .* exit code 7"):
         start_all(targets)
     assert pids(os.getpid()) == [os.getpid()]
+    assert "given up, since another target is not ready" in said
     start_all(targets[:1])  # a start that was given up is no obstacle to the next
     assert get(targets[0], "/hello") == "hello"
 
