@@ -55,6 +55,8 @@ class Connection(TypedDict):
     responses: list[Response]  # the last may be incomplete
     error: str  # llhttp's name of what is no HTTP response, "" if none
     rest: bytes  # the first 4 KiB from that place on
+    stray: int  # CR and LF between responses, or after the last: skipped, but sent
+    client_port: int  # ours, which the app sees in scope["client"]
     end: str  # "open", "closed" (FIN), "reset", "silent", "ours" (the script closed it)
 
 class Raised(TypedDict):

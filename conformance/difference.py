@@ -43,6 +43,11 @@ class Difference:
         return hashlib.sha256("\0".join((self.side, self.path, self.kind)).encode()).hexdigest()[:12]
 
     @property
+    def structural(self) -> bool:
+        """Missing, added or of another type: more than a value that moved."""
+        return self.kind != "value" and not _worded(self.path)
+
+    @property
     def key(self) -> tuple[str, str, str]:
         """What must come back in a replay for the difference to be confirmed."""
         return self.place, self.path, self.kind
@@ -86,12 +91,16 @@ _WORDS = {  # facts with few values, whose change says more than "value"
 }
 
 
+def _worded(path: str) -> bool:
+    return path in _WORDS or path.startswith("face.") or path == "scope.headers-shape"
+
+
 def _kind(path: str, reference: Any, candidate: Any) -> str:
     if reference is MISSING:
         return "added"
     if candidate is MISSING:
         return "missing"
-    if path in _WORDS or path.startswith("face.") or path == "scope.headers-shape":
+    if _worded(path):
         return f"{_word(reference)}→{_word(candidate)}"
     if isinstance(reference, type) and isinstance(candidate, type) or _type_name(reference) != _type_name(candidate):
         return f"{_type_name(reference)}→{_type_name(candidate)}"

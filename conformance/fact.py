@@ -21,12 +21,6 @@ class Address:
     host: str
     port: int
 
-    def scope_port(self, value: Any) -> Any:
-        """The target's own port inside scope["server"], as a placeholder that keeps its type."""
-        if value == self.port and type(value) is int:
-            return Port("int")
-        return Port(type(value).__qualname__) if value in (str(self.port), str(self.port).encode()) else value
-
     def wire(self, value: bytes) -> bytes:
         """The port where it follows the host in a field or in content."""
         own = f"{self.host}:{self.port}".encode()
@@ -35,9 +29,14 @@ class Address:
 
 @dataclass(frozen=True)
 class Port:
-    """The target's own port; the type it had is the fact."""
+    """A port that we chose, the target's or the player's: another in each replay. The type it had is the fact."""
 
     type: str
+
+
+def _chosen(value: Any, port: int) -> Any:
+    """A placeholder for a port that we chose, as int, text or octets; anything else as it is."""
+    return Port(type(value).__qualname__) if port and value in (port, str(port), str(port).encode()) else value
 
 
 def _word(name: bytes | str) -> str:
@@ -112,7 +111,7 @@ def _is_pair(value: Any) -> bool:
     return type(value) in (list, tuple) and len(value) == 2
 
 
-def _scope(facts: Facts, place: str, scope: Any, address: Address) -> None:
+def _scope(facts: Facts, place: str, scope: Any, address: Address, client_port: int) -> None:
     if type(scope) is not dict:
         facts[place, "scope"] = type(scope).__qualname__
         return
@@ -121,7 +120,8 @@ def _scope(facts: Facts, place: str, scope: Any, address: Address) -> None:
         path = f"scope.{key}"
         if key == "headers" and type(value) in (list, tuple) and all(_is_pair(pair) for pair in value):
             facts[place, path] = type(value)
-            facts[place, "scope.headers-shape"] = _shape(value)
+            if value:
+                facts[place, "scope.headers-shape"] = _shape(value)
             named: dict[str, tuple[Any, ...]] = {}
             for name, item in value:
                 text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
@@ -129,10 +129,10 @@ def _scope(facts: Facts, place: str, scope: Any, address: Address) -> None:
             for name, values in named.items():
                 facts[place, f"{path}[{name}]"] = values
             facts[place, "scope.headers-order"] = tuple(named)
-        elif key == "server" and _is_pair(value):
+        elif key in ("server", "client") and _is_pair(value):
             facts[place, path] = type(value)
             facts[place, f"{path}[0]"] = value[0]
-            facts[place, f"{path}[1]"] = address.scope_port(value[1])
+            facts[place, f"{path}[1]"] = _chosen(value[1], address.port if key == "server" else client_port)
         else:
             _flatten(facts, place, path, value)
 
@@ -237,11 +237,11 @@ def _answered_early(events: list[dict[str, Any]]) -> bool:
     return False
 
 
-def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address) -> None:
-    """All facts of one call of the app, under `place`."""
+def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address, client_port: int = 0) -> None:
+    """All facts of one call of the app, under `place`. `client_port` is the one that the player sent from."""
     events = call["events"]
     facts[place, "call"] = True
-    _scope(facts, place, call["scope"], address)
+    _scope(facts, place, call["scope"], address, client_port)
     _receive(facts, place, events, address)
     _send(facts, place, events, address)
     facts[place, "answer-before-body-end"] = _answered_early(events)
@@ -264,14 +264,16 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
         name = connection["name"]
         facts[name, "connection"] = connection["opened"]
         facts[name, "end"] = connection["end"]
+        facts[name, "stray"] = connection["stray"]
         if connection["error"]:
             facts[name, "garbage"] = connection["error"]
         for number, response in enumerate(connection["responses"], 1):
             _response(facts, f"{name} response {number}", response, address)
     counts: dict[str, int] = {}
+    ports = {connection["name"]: connection["client_port"] for connection in observation["connections"]}
     for call in observation["calls"]:
         counts[call["connection"]] = number = counts.get(call["connection"], 0) + 1
-        call_facts(facts, f"{call['connection']} call {number}", call, address)
+        call_facts(facts, f"{call['connection']} call {number}", call, address, ports.get(call["connection"], 0))
     for line, fault in observation["steps"]:
         facts[f"line {line}", "script"] = fault
     return facts
@@ -285,7 +287,7 @@ def _image(observation: dict[str, Any], address: Address) -> bytes | None:
         scope = call["scope"]
         port = None
         if type(scope) is dict and type(scope.get("server")) is tuple and len(scope["server"]) == 2:
-            own = address.scope_port(scope["server"][1])
+            own = _chosen(scope["server"][1], address.port)
             if isinstance(own, Port):
                 port = own.type
                 scope = scope | {"server": (scope["server"][0], None)}

@@ -94,6 +94,8 @@ static PyObject *connection_of(struct binding_state *state, const struct script_
     if (dict && !binding_put(dict, state->name, name_of(at)) &&
         !binding_put(dict, state->opened, PyBool_FromLong(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_OURS)) &&
         !binding_put(dict, state->responses, responses_of(state, reader)) && !binding_put(dict, state->error, word(reader->error)) &&
+        !binding_put(dict, state->client_port, PyLong_FromLong(connection->source_port)) &&
+        !binding_put(dict, state->stray, PyLong_FromUnsignedLongLong(reader->stray)) &&
         !binding_put(dict, state->rest, PyBytes_FromStringAndSize(reader->rest, (Py_ssize_t)reader->rest_size)) &&
         !binding_put(dict, state->end, word(ENDS[at->end])))
         return dict;

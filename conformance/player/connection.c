@@ -48,6 +48,15 @@ int connection_bind(const struct sockaddr *address, uint16_t port) {
     return failed;
 }
 
+static uint16_t bound_port(int fd) {
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &size))
+        return 0;
+    /* The port stands at the same place in both families. */
+    return ntohs(((const struct sockaddr_in *)&own)->sin_port);
+}
+
 struct connection *connection_new(struct connection_kit *kit, int fd, const struct sockaddr *address, socklen_t address_size,
                                   const char *token, void (*changed)(void *owner, struct connection *connection), void *owner) {
     struct connection *connection = memory_zeroed(&kit->allocator, 1, sizeof *connection);
@@ -64,6 +73,7 @@ struct connection *connection_new(struct connection_kit *kit, int fd, const stru
     connection->owner = owner;
     connection->address_size = address_size;
     memcpy(&connection->address, address, address_size);
+    connection->source_port = bound_port(fd);
     requests_init(&connection->requests, &kit->allocator);
     response_reader_init(&connection->responses, token, strlen(token), requests_answered_by, &connection->requests, &kit->allocator);
     return connection;

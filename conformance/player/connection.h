@@ -44,6 +44,7 @@ struct connection {
     enum connection_state state;
     enum connection_peer peer; /* how the other side ended */
     int error;                 /* negative errno of the connect */
+    uint16_t source_port;      /* ours, which the app sees as its client's */
     bool sending;              /* connection_send() is not through */
     bool half_closed;          /* our FIN was sent */
     bool closed_first;         /* our FIN came before the peer's: the port stays in TIME_WAIT */

@@ -74,7 +74,7 @@ def observation(responses: list[dict[str, Any]] | None = None, calls: list[dict[
         "opened": True,
         "responses": [response()] if responses is None else responses,
         "error": "",
-        "rest": b"",
+        "rest": b"", "stray": 0, "client_port": 20000,
         "end": "open",
     }
     return {"connections": [connection | changes], "calls": [call()] if calls is None else calls, "steps": [], "settled": True}

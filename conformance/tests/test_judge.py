@@ -88,3 +88,29 @@ def test_a_consequence_stands_for_itself_when_its_cause_is_noise() -> None:
     play = Play(handed("1.1", b"a"), handed("1.0", b"a"), handed("1", b"b"))
     finding = judge([play] * 4)
     assert "send.body" in {d.path for d in finding.confirmed if d.because is None}
+
+
+def test_a_value_that_moves_excuses_no_other_type() -> None:
+    def stamped(value: object) -> Facts:
+        return facts(observation(calls=[changed(call(), ("scope", "state"), {"started": value})]))
+
+    finding = judge([Play(stamped(1), stamped(2), stamped("3"))] * 4)
+    assert [(d.path, d.kind) for d in finding.confirmed] == [("scope.state.started", "int→str")]
+    assert judge([Play(stamped(1), stamped(2), stamped(3))] * 4).differences == []
+
+
+def test_our_own_port_is_no_noise_and_its_type_is_compared() -> None:
+    def seen(client: object, port: int) -> Facts:
+        return facts(observation(calls=[changed(call(), ("scope", "client"), ("127.0.0.1", client))], client_port=port))
+
+    plays = [Play(seen(port, port), seen(port, port), seen(str(port), port)) for port in (20000, 20001, 20002, 20003)]
+    finding = judge(plays)
+    assert finding.noise == set()
+    assert [(d.path, d.kind) for d in finding.confirmed] == [("scope.client[1]", "int→str")]
+
+
+def test_an_excused_value_is_no_noise() -> None:
+    def dated(second: bytes) -> Facts:
+        return facts(observation([response(fields=[(b"date", second)])], []))
+
+    assert judge([Play(dated(b"1"), dated(b"2"), dated(b"3")), Play(dated(b"4"), dated(b"4"), dated(b"4"))]).noise == set()
