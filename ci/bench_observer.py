@@ -114,9 +114,8 @@ def main() -> int:
         traced = len(files) > 0 and Recorder.__module__.endswith("._recorder")
     costs = sorted(b - a for a, b in zip(bare, through, strict=True))
     cost = statistics.median(costs)
-    print(
-        f"bare {statistics.median(bare):.2f} µs, observed {statistics.median(through):.2f} µs per call, {options.pairs} pairs of {options.calls}"
-    )
+    medians = f"bare {statistics.median(bare):.2f} µs, observed {statistics.median(through):.2f} µs per call"
+    print(f"{medians}, {options.pairs} pairs of {options.calls}")
     print(f"the observer: {cost:.2f} µs of CPU per call (from {costs[0]:.2f} to {costs[-1]:.2f}), limit {options.limit:.2f}")
     if not traced:
         print("not measured: the recorder in C is not built, or no trace was written")
