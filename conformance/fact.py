@@ -69,7 +69,8 @@ def _response(facts: Facts, place: str, response: dict[str, Any], address: Addre
     facts[place, "response.framing"] = response["framing"]
     facts[place, "response.complete"] = response["complete"]
     facts[place, "response.interim"] = tuple(interim["status"] for interim in response["interim"])
-    facts[place, "response.pieces"] = "several" if response["pieces"] > 1 else "one"
+    if response["framing"] == "chunked":  # elsewhere a piece is what one read happened to bring
+        facts[place, "response.pieces"] = "several" if response["pieces"] > 1 else "one"
     for name, values in _by_name(response["trailers"], lambda value: value.strip(b" \t")).items():
         facts[place, f"response.trailer[{name}]"] = values
     body = response["body"]

@@ -37,7 +37,6 @@ def test_the_same_observation_on_another_port_is_the_same() -> None:
         (("connections", 0, "responses", 0, "version"), "1.0", ("response.version", "value")),
         (("connections", 0, "responses", 0, "complete"), False, ("response.complete", "yes→no")),
         (("connections", 0, "responses", 0, "framing"), "chunked", ("response.framing", "content-length→chunked")),
-        (("connections", 0, "responses", 0, "pieces"), 3, ("response.pieces", "one→several")),
         (("connections", 0, "responses", 0, "interim"), [{"status": 100, "reason": b"", "fields": []}], ("response.interim", "value")),
         (("connections", 0, "responses", 0, "trailers"), [(b"X-T", b"1")], ("response.trailer[x-t]", "added")),
         (("connections", 0, "responses", 0, "body"), {"length": 5, "hash": 1, "bytes": b"hullo"}, ("response.body", "value")),
@@ -233,3 +232,11 @@ def test_no_server_is_named_in_what_decides() -> None:
 def test_every_weighed_path_is_explained() -> None:
     page = files("bridgecheck.conformance").joinpath("observation.toml").read_text("utf-8")
     assert page.rstrip().count('path = "*"') == 1
+
+
+def test_chunks_are_counted_and_reads_are_not() -> None:
+    def framed(framing: str, pieces: int) -> dict[str, Any]:
+        return observation([response(framing=framing, pieces=pieces)], [])
+
+    assert causes(framed("chunked", 1), framed("chunked", 3)) == [("response.pieces", "one→several")]
+    assert causes(framed("close", 1), framed("close", 3)) == []
