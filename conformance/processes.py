@@ -78,9 +78,9 @@ class Peer(Enum):
     CLOSED = "a listener of the family, but the connection is no more: accepted and closed, or reset with the whole queue"
 
 
-def peer(client: socket.socket, leader: int) -> Peer:
-    """Whether the family of `leader` is what `client` is connected to."""
-    here, there = client.getsockname()[1], client.getpeername()[1]
+def peer(client: socket.socket, port: int, leader: int) -> Peer:
+    """Whether the family of `leader` is what `client` was connected to, on `port` of this machine."""
+    own_port = client.getsockname()[1]
     listeners: set[int] = set()
     inode = None  # of the connection's other end; 0 before it is accepted
     for table in ("tcp", "tcp6"):
@@ -90,11 +90,11 @@ def peer(client: socket.socket, leader: int) -> Peer:
             continue
         for line in lines:
             fields = line.split()
-            if int(fields[1].rpartition(":")[2], 16) != there:
+            if int(fields[1].rpartition(":")[2], 16) != port:
                 continue
             if fields[3] == _LISTEN:
                 listeners.add(int(fields[9]))
-            elif int(fields[2].rpartition(":")[2], 16) == here and fields[3] in _WAITING:
+            elif int(fields[2].rpartition(":")[2], 16) == own_port and fields[3] in _WAITING:
                 inode = int(fields[9])
     # The files after the table: what listened before is in them, whichever process of the family made it.
     if not listeners or not listeners <= _sockets(family(leader)):

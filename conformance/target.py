@@ -80,7 +80,7 @@ class Target:
             except _PortTaken:
                 self.stop()
                 if not left:
-                    raise self._not_ready(f"on {PORT_TRIES} ports that were free, another process was found to listen") from None
+                    raise self._not_ready(f"on {PORT_TRIES} ports that were free, another process was found") from None
             except BaseException:
                 self.stop()
                 raise
@@ -197,7 +197,7 @@ class Target:
             while True:
                 client = client or _connect(self.host, self.port)
                 if client is not None:
-                    before, peer = peer, processes.peer(client, self._guard)
+                    before, peer = peer, processes.peer(client, self.port, self._guard)
                     # What may have been a moment between two looks must be seen twice.
                     if peer is Peer.ACCEPTED or peer is before is Peer.CLOSED:
                         return

@@ -23,11 +23,11 @@ from .watched import get, pids, running, until
 HERE = Path(__file__).parent
 SERVED = App("served:app", app_dir=str(HERE))
 PYTHON = "{python} -c '%s' {app} {host} {port}"
-DEAF = PYTHON % 'print("up, but deaf", flush=True); import time; time.sleep(1000)'
+DEAF = PYTHON % 'print("up, but deaf", flush=True); import time; time.sleep(60)'
 STUBBORN = PYTHON % (
     "import os, signal, socket, subprocess, sys, time; "
     "signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    'subprocess.Popen(["setsid", "sleep", "1000"]); '
+    'subprocess.Popen(["setsid", "sleep", "60"]); '
     "s = socket.create_server((sys.argv[2], int(sys.argv[3])))\nwhile True: s.accept()"
 )
 
@@ -129,15 +129,22 @@ def test_a_port_that_another_process_has_is_not_taken_for_the_target(
 ) -> None:
     monkeypatch.setattr(module, "_free_port", lambda: neighbour)
     target = make(made, server)
-    assert "on 3 ports that were free, another process was found to listen" in not_ready(target)
+    assert "on 3 ports that were free, another process was found" in not_ready(target)
     assert target.starts == 3
+
+
+def test_a_port_that_is_bound_and_does_not_listen_is_taken_too(made: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(module, "_free_port", lambda: other.getsockname()[1])
+        assert "another process was found" in not_ready(make(made))
 
 
 def test_what_a_server_leaves_behind_is_not_another_process(made: list[Target]) -> None:
     leaves = PYTHON % (
         "import os, socket, sys, time; s = socket.socket(); s.bind((sys.argv[2], int(sys.argv[3])))\n"
         "if os.fork(): os._exit(7)\n"
-        "time.sleep(1000)"
+        "time.sleep(60)"
     )
     target = make(made, leaves)
     assert "ended with exit code 7 before it listened" in not_ready(target)
@@ -329,7 +336,7 @@ targets = [Target(server, parse_server(server), app, python=sys.executable, star
 print("starting", flush=True)
 start_all(targets)
 print("started", flush=True)
-time.sleep(1000)
+time.sleep(60)
 """
 
 

@@ -97,7 +97,7 @@ static void reports_the_exit_code(void **state) {
 
 static void passes_a_signal_on_and_reports_what_it_did(void **state) {
     (void)state;
-    struct started started = run("echo 1; exec sleep 1000");
+    struct started started = run("echo 1; exec sleep 60");
     number(&started);
     command(&started, SIGTERM);
     assert_report(&started, GUARD_SIGNALLED, SIGTERM);
@@ -117,7 +117,7 @@ static void passes_on_one_signal_after_the_other(void **state) {
 
 static void kills_what_moved_away_when_the_caller_closes(void **state) {
     (void)state;
-    struct started started = run("setsid sh -c 'trap \"\" TERM HUP INT; echo $$; setsid sleep 1001 & echo $!; wait' & sleep 1000");
+    struct started started = run("setsid sh -c 'trap \"\" TERM HUP INT; echo $$; setsid sleep 61 & echo $!; wait' & sleep 60");
     long away = number(&started), further = number(&started);
     close_and_finish(&started);
     assert_gone(away);
@@ -126,7 +126,7 @@ static void kills_what_moved_away_when_the_caller_closes(void **state) {
 
 static void kills_what_the_server_leaves_behind(void **state) {
     (void)state;
-    struct started started = run("sleep 1000 & echo $!; setsid sleep 1001 & echo $!; exit 3");
+    struct started started = run("sleep 60 & echo $!; setsid sleep 61 & echo $!; exit 3");
     long group = number(&started), away = number(&started);
     assert_report(&started, GUARD_EXITED, 3);
     assert_report(&started, GUARD_NOTHING_LEFT, 0);
@@ -137,7 +137,7 @@ static void kills_what_the_server_leaves_behind(void **state) {
 
 static void kills_more_children_than_one_look_shows(void **state) {
     (void)state;
-    struct started started = run("i=0; while [ $i -lt 700 ]; do setsid sleep 1000 & i=$((i + 1)); done; echo $!; exit 0");
+    struct started started = run("i=0; while [ $i -lt 700 ]; do setsid sleep 60 & i=$((i + 1)); done; echo $!; exit 0");
     long last = number(&started);
     assert_report(&started, GUARD_EXITED, 0);
     assert_report(&started, GUARD_NOTHING_LEFT, 0);
@@ -147,7 +147,7 @@ static void kills_more_children_than_one_look_shows(void **state) {
 
 static void the_server_does_not_outlive_its_guard(void **state) {
     (void)state;
-    struct started started = run("echo 1; exec sleep 1000");
+    struct started started = run("echo 1; exec sleep 60");
     number(&started);
     assert_int_equal(kill(started.guard.pid, SIGKILL), 0);
     assert_int_equal(waitpid(started.guard.pid, NULL, 0), started.guard.pid);
@@ -228,7 +228,7 @@ static void the_callers_files_are_not_held(void **state) {
     (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0); /* without close-on-exec */
-    struct started started = run("echo 1; exec sleep 1000");
+    struct started started = run("echo 1; exec sleep 60");
     number(&started);
     close(ends[1]);
     char byte;
@@ -268,7 +268,7 @@ static void the_server_has_default_signals(void **state) {
 
 static void the_server_leads_a_session_of_its_own(void **state) {
     (void)state;
-    struct started started = run("echo $$; exec sleep 1000");
+    struct started started = run("echo $$; exec sleep 60");
     long pid = number(&started);
     assert_int_equal(pid, started.guard.server);
     assert_int_equal(getsid((pid_t)pid), pid);
@@ -284,7 +284,7 @@ static void a_caller_without_standard_files_is_served(void **state) {
         close(fd);
     }
     struct started started;
-    int status = start("echo 42; exec sleep 1000", &started, "/"); /* its pipe and socket get the numbers 0, 1, 2 */
+    int status = start("echo 42; exec sleep 60", &started, "/"); /* its pipe and socket get the numbers 0, 1, 2 */
     long said = status == 0 ? number(&started) : 0;
     if (status == 0) {
         close(started.guard.control);
@@ -311,6 +311,7 @@ static void the_servers_cpu_time_is_in_the_guards_usage(void **state) {
 }
 
 int main(void) {
+    alarm(120); /* what is broken here tends to wait for ever */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reports_the_exit_code),
         cmocka_unit_test(passes_a_signal_on_and_reports_what_it_did),
