@@ -56,6 +56,8 @@ static enum script_end end_of(struct script *script, struct script_connection *a
         return SCRIPT_END_OURS;
     if (connection->state != CONNECTION_OPEN)
         return SCRIPT_END_CLOSED;
+    if (script->out_of_memory)
+        return SCRIPT_END_SILENT; /* nobody will read it */
     if (connection->peer != CONNECTION_PEER_OPEN)
         return peer_end(script, at);
     if (connection->too_much) {
@@ -113,9 +115,10 @@ static bool all_calls_in(const struct script *script) {
     return true;
 }
 
-static void on_answered(struct fence_asker *asker, bool passed) {
+static void on_answered(struct fence_asker *asker, enum fence_answer answer) {
     struct script *script = (struct script *)((char *)asker - offsetof(struct script, asker));
-    if (!passed)
+    script->out_of_memory |= answer == FENCE_OUT_OF_MEMORY;
+    if (answer == FENCE_SILENT)
         script_note(script, script->exchange->last_line, "no answer afterwards");
     script->fence_state = SCRIPT_FENCE_ANSWERED;
     script->needs_look = true;

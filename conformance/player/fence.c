@@ -15,7 +15,8 @@ struct fence {
     char request[RESPONSE_TOKEN_MAX + 200];
     struct exchange_piece piece; /* the request */
     struct connection *connection;
-    bool asked; /* the request was sent */
+    bool asked;         /* the request was sent */
+    bool out_of_memory; /* there is no connection to send it on */
     uv_timer_t timer;
     struct fence_asker *current, *waiting;
 };
@@ -40,20 +41,23 @@ void fence_forget(struct fence_asker *asker) {
 static void start(struct fence *fence);
 
 /* Tell those who asked, and begin again for those who asked meanwhile. */
-static void finish(struct fence *fence, bool passed) {
+static void finish(struct fence *fence, enum fence_answer answer) {
     uv_timer_stop(&fence->timer);
     connection_free(fence->connection);
     fence->connection = NULL;
     while (fence->current) {
         struct fence_asker *asker = fence->current;
         fence_forget(asker);
-        asker->answered(asker, passed);
+        asker->answered(asker, answer);
     }
     if (fence->waiting && !fence->connection)
         start(fence);
 }
 
-static void on_timer(uv_timer_t *timer) { finish(timer->data, false); }
+static void on_timer(uv_timer_t *timer) {
+    struct fence *fence = timer->data;
+    finish(fence, fence->out_of_memory ? FENCE_OUT_OF_MEMORY : FENCE_SILENT);
+}
 
 static void on_changed(void *owner, struct connection *connection) {
     struct fence *fence = owner;
@@ -64,9 +68,10 @@ static void on_changed(void *owner, struct connection *connection) {
         connection_send(connection, &fence->piece, 1, NULL, 0);
     }
     if (connection->responses.marked)
-        finish(fence, true);
-    else if (connection->state != CONNECTION_OPEN || connection->peer != CONNECTION_PEER_OPEN || connection->too_much)
-        finish(fence, false);
+        finish(fence, FENCE_PASSED);
+    else if (connection->state != CONNECTION_OPEN || connection->peer != CONNECTION_PEER_OPEN || connection->too_much ||
+             connection->out_of_memory)
+        finish(fence, connection->out_of_memory ? FENCE_OUT_OF_MEMORY : FENCE_SILENT);
 }
 
 static void start(struct fence *fence) {
@@ -80,6 +85,7 @@ static void start(struct fence *fence) {
     int fd = connection_bind(address, 0);
     if (fd >= 0)
         fence->connection = connection_new(fence->kit, fd, address, fence->address_size, fence->token, on_changed, fence);
+    fence->out_of_memory = fd >= 0 && !fence->connection;
     /* What fails at once is told by the timer too, never from within fence_ask(). */
     bool failed = !fence->connection || connection_open(fence->connection) || fence->connection->state == CONNECTION_REFUSED;
     uv_update_time(fence->kit->loop);

@@ -9,10 +9,12 @@
 
 #include "connection.h"
 
+enum fence_answer { FENCE_PASSED, FENCE_SILENT, FENCE_OUT_OF_MEMORY }; /* SILENT: no answer within the patience */
+
 /* One who asks. All zero to begin with; it lasts until answered() or fence_forget(). */
 struct fence_asker {
-    void (*answered)(struct fence_asker *asker, bool passed); /* false: the target did not answer within the patience */
-    struct fence_asker *next, **in;                           /* its place in a queue; `in` is NULL when it is in none */
+    void (*answered)(struct fence_asker *asker, enum fence_answer answer);
+    struct fence_asker *next, **in; /* its place in a queue; `in` is NULL when it is in none */
 };
 
 struct fence;

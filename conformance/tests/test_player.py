@@ -109,6 +109,7 @@ def comparable(observation: Any) -> Any:
     connections = [
         {
             **connection,
+            "client_port": 0,
             "responses": [{**r, "pieces": 0, "fields": [f for f in r["fields"] if f[0] != b"date"]} for r in connection["responses"]],
         }
         for connection in observation["connections"]
