@@ -8,13 +8,15 @@
 
 #include <Python.h>
 
-#define BINDING_NAMES(NAME)                                                                                                                \
-    NAME(alone)                                                                                                                            \
-    NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(client_port) NAME(column) NAME(complete) NAME(connection) NAME(connections)               \
-        NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events) NAME(fields) NAME(file) NAME(first) NAME(framing) NAME(hash)         \
-            NAME(host) NAME(interim) NAME(kind) NAME(last) NAME(length) NAME(line) NAME(message) NAME(name) NAME(opened) NAME(pid)         \
-                NAME(pieces) NAME(port) NAME(properties) NAME(raised) NAME(reason) NAME(responses) NAME(rest) NAME(result) NAME(scope)     \
-                    NAME(settled) NAME(status) NAME(steps) NAME(stray) NAME(total) NAME(trace) NAME(trailers) NAME(type) NAME(version)
+// clang-format off
+#define BINDING_NAMES(NAME)                                                                                                       \
+    NAME(alone) NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(client_port) NAME(column)                          \
+    NAME(complete) NAME(connection) NAME(connections) NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events)               \
+    NAME(fields) NAME(file) NAME(first) NAME(framing) NAME(hash) NAME(host) NAME(interim) NAME(kind) NAME(last)                   \
+    NAME(length) NAME(line) NAME(message) NAME(name) NAME(opened) NAME(pid) NAME(pieces) NAME(port) NAME(properties)              \
+    NAME(raised) NAME(reason) NAME(responses) NAME(rest) NAME(result) NAME(scope) NAME(settled) NAME(status)                      \
+    NAME(steps) NAME(stray) NAME(total) NAME(trace) NAME(trailers) NAME(type) NAME(version)
+// clang-format on
 
 struct binding_state {
     PyObject *exchange_error;
