@@ -50,13 +50,16 @@ def open_web_socket(server: Served) -> bytes:
         return connection.recv(65536).partition(b"\r\n")[0]
 
 
+NO_ANSWER = ["did not come back"]
+
+
 def answers_of(server: Served, names: list[str]) -> dict[str, Any]:
-    """Answers as the server has them, once those whose client has left are in."""
-    found: dict[str, Any] = {}
-    while not all(found.get(name, ["did not come back"]) != ["did not come back"] for name in names):
-        body = exchange(server, "answers").partition(b"\r\n\r\n")[2]
-        found = json.loads(body)
-    return found
+    """Answers as the server has them, once those that no response tells of are in, or it has taken too long."""
+    give_up = time.monotonic() + 5
+    while True:
+        found: dict[str, Any] = json.loads(exchange(server, "answers").partition(b"\r\n\r\n")[2])
+        if all(found.get(name, NO_ANSWER) != NO_ANSWER for name in names) or time.monotonic() > give_up:
+            return found
 
 
 def ask_everything(server: Served) -> dict[str, Any]:

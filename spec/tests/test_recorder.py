@@ -389,22 +389,27 @@ def test_a_collection_never_comes_inside_a_record(traced: Traced) -> None:
             self.call, self.me = call, self
 
         def __del__(self) -> None:
-            self.call.returned("x" * 3000)
+            self.call.returned(long)
 
-    before = gc.get_threshold()
     call = traced.begin()
+    long = "x" * 3000
+    value = ["\udcff", memoryview(b"ab")[::2], "\udcfe"] * 20
+    before = gc.get_threshold()
+    rounds = range(1, 120)
     try:
-        gc.set_threshold(1)
-        for _ in range(200):
+        for allocations in rounds:  # so that the collection comes at each place in turn
+            gc.collect()
             Ends(traced.begin())
-            call.sent(["\udcff", "\udcfe", memoryview(b"ab")[::2]] * 20)
+            gc.set_threshold(allocations)
+            call.sent(value)
+            gc.set_threshold(*before)
     finally:
         gc.set_threshold(*before)
     gc.collect()
     assert gc.isenabled()
     records = traced.records()
-    assert sum(record.kind == "sent" for record in records) == 200
-    assert sum(record.kind == "returned" and record.values == ["x" * 3000] for record in records) == 200
+    assert sum(record.kind == "sent" for record in records) == len(rounds)
+    assert sum(record.kind == "returned" and record.values == [long] for record in records) == len(rounds)
 
 
 @pytest.mark.parametrize(
@@ -545,9 +550,11 @@ def test_a_child_writes_its_own_file_and_leaves_its_parents_calls_alone(traced: 
         traced.begin({"type": "child"})
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+    assert len(traced.records()) == 2
     call.returned("in the parent")
     by_pid = {int(path.stem.split("-")[0]): read_file(path) for path in traced.folder.iterdir()}
-    assert [record.values for record in by_pid[os.getpid()][1:2]] == [["in the parent"]]
+    assert [record.kind for record in by_pid[os.getpid()]] == ["call", "returned", "settled"]
+    assert by_pid[os.getpid()][1].values == ["in the parent"]
     assert [(record.kind, record.call, record.values[0]) for record in by_pid[child]] == [("call", 1, {"type": "child"})]
 
 
@@ -637,7 +644,7 @@ def test_calls_hold_on_to_nothing(traced: Traced) -> None:
     event = {"type": "http.request", "body": b"x" * 9000, "s": Text("\udcff"), "v": memoryview(b"ab"), "i": 2**70, "o": Strange()}
     error = ValueError("an error")
     watched: list[Any] = [scope, marked, marked["headers"][0][1], event, event["body"], error, receive, send, loop]
-    watched += [MODULES[traced.name].Call, Text, Strange, memoryview, COROUTINE_FUNCTION, traced.recorder]
+    watched += [receive.__code__, send.__code__, MODULES[traced.name].Call, Text, Strange, memoryview, COROUTINE_FUNCTION, traced.recorder]
 
     async def calls(count: int) -> None:
         for _ in range(count):

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,20 @@
 #include <cmocka.h>
 
 #define FILE_SIZE TRACE_FILE_SIZE_MIN
+
+/* Stands in for the C library's: a disk with room up to an offset, or a file system that does not know the call. */
+static struct {
+    off_t room;
+    int error;
+} disk;
+
+int fallocate(int file, int mode, off_t offset, off_t size) {
+    if (disk.error != 0 && offset + size > disk.room) {
+        errno = disk.error;
+        return -1;
+    }
+    return (int)syscall(SYS_fallocate, file, mode, offset, size);
+}
 
 struct fixture {
     char folder[64];
@@ -42,6 +57,7 @@ static int set_up(void **state) {
     assert_int_equal(bind(fixture->bell, (struct sockaddr *)&address, sizeof address), 0);
     fixture->writer = trace_writer_new(fixture->folder, fixture->doorbell, FILE_SIZE);
     assert_non_null(fixture->writer);
+    disk.error = 0;
     *state = fixture;
     return 0;
 }
@@ -451,6 +467,39 @@ static void test_with_a_file_that_may_not_grow(void **state) {
     closedir(folder);
 }
 
+static void test_with_a_disk_that_fills_up(void **state) {
+    struct fixture *fixture = *state;
+    disk.room = 1 << 20;
+    disk.error = ENOSPC;
+    for (uint32_t number = 0; number < 150; number++)
+        assert_true(write_record(fixture->writer, TRACE_SENT, number, 5000));
+    expect_failure(fixture->writer, 150, 400000, "No space left on device");
+    uint32_t next = 0;
+    unsigned files;
+    assert_int_equal(walk(fixture, getpid(), &next, &files), 150);
+}
+
+static void test_with_a_disk_that_has_no_room_for_a_header(void **state) {
+    struct fixture *fixture = *state;
+    disk.room = 0;
+    disk.error = ENOSPC;
+    expect_failure(fixture->writer, 0, 1, "No space left on device");
+    uint32_t next = 0;
+    unsigned files;
+    assert_int_equal(walk(fixture, getpid(), &next, &files), 0);
+}
+
+static void test_a_file_system_without_fallocate_is_written_all_the_same(void **state) {
+    struct fixture *fixture = *state;
+    disk.room = 0;
+    disk.error = EOPNOTSUPP;
+    for (uint32_t number = 0; number < 300; number++)
+        assert_true(write_record(fixture->writer, TRACE_SENT, number, 5000));
+    uint32_t next = 0;
+    unsigned files;
+    assert_int_equal(walk(fixture, getpid(), &next, &files), 300);
+}
+
 static void test_with_no_room_to_map_a_file(void **state) {
     struct fixture *fixture = *state;
     struct trace_writer *writer = trace_writer_new(fixture->folder, NULL, 1ull << 42);
@@ -490,6 +539,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_without_a_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_with_a_folder_whose_path_is_too_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_with_a_file_that_may_not_grow, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_with_a_disk_that_fills_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_with_a_disk_that_has_no_room_for_a_header, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_system_without_fallocate_is_written_all_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_with_no_room_to_map_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_size_below_the_least_is_refused, set_up, tear_down),
     };
