@@ -41,6 +41,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-c", "from setuptools.build_meta import build_sdist; build_sdist('..')", cwd=folder / "copy")
     (archive,) = folder.glob("bridgecheck-*.tar.gz")
     with tarfile.open(archive) as tar:
+        tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)  # Debian 12's Python has none yet
         tar.extractall(folder)
     unpacked = folder / archive.name.removesuffix(".tar.gz")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
