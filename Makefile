@@ -95,9 +95,9 @@ $(OUT)/%.o: %.c
 fuzz: build/native/made-from
 	@[ -f fuzz/fuzz_$(T).c ] && [ -n "$(S)" ] || { echo "make fuzz T=NAME S=SECONDS, with NAME one of: $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))" >&2; exit 2; }
 	@ci/bootstrap clang
-	@$(MAKE) --no-print-directory --jobs=$$(nproc) CC=clang FLAVOUR=fuzz EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined' build/fuzz/fuzz_$(T)
+	@$(MAKE) --no-print-directory --jobs=$$(nproc) CC=clang FLAVOUR=fuzz EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' build/fuzz/fuzz_$(T)
 	@mkdir -p build/fuzz/corpus/$(T) fuzz/corpus/$(T)
-	build/fuzz/fuzz_$(T) -max_total_time=$(S) -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
+	build/fuzz/fuzz_$(T) -max_total_time=$(S) -timeout=10 -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a build/native/lib/libllhttp.a build/native/lib/libuv.a
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@

@@ -206,6 +206,10 @@ static enum response_framing framing(const llhttp_t *parser, bool no_content) {
 /* To llhttp: 0 go on, 1 no content follows, 2 what follows is not HTTP. */
 static int on_headers_complete(llhttp_t *parser) {
     struct response_reader *reader = parser->data;
+    if (parser->status_code < 100) { /* 0 stands for a response of which only interim ones have come */
+        reader->failure = "STATUS_TOO_SMALL";
+        return -1;
+    }
     reader->head.version_major = parser->http_major;
     reader->head.version_minor = parser->http_minor;
     reader->head.status = parser->status_code;
@@ -322,7 +326,6 @@ void response_reader_init(struct response_reader *reader, const char *token, siz
         memcpy(reader->token, token, reader->token_size);
     llhttp_init(&reader->parser, HTTP_RESPONSE, &SETTINGS);
     reader->parser.data = reader;
-    llhttp_set_lenient_header_value_relaxed(&reader->parser, 1);
     llhttp_set_lenient_version(&reader->parser, 1);
     llhttp_set_lenient_chunked_length(&reader->parser, 1);
 }

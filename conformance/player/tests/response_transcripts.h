@@ -448,19 +448,51 @@ static const struct transcript TRANSCRIPTS[] = {
         "1 heads, 1 complete, 0 interim\n",
     },
     {
-        "control bytes in a value and in a reason",
+        "octets above ASCII in a value and in a reason",
         BYTES("HTTP/1.1 200 \351t\351\r\n"
-              "a: b\001c\177\377\r\n"
+              "a: b\377\r\n"
               "content-length: 0\r\n"
               "\r\n"),
         "",
         false,
         "1.1 200 \\xe9t\\xe9 (content-length)\n"
-        "  a|b\\x01c\\x7f\\xff\n"
+        "  a|b\\xff\n"
         "  content-length|0\n"
         "= \n"
         "between \n"
         "1 heads, 1 complete, 0 interim\n",
+    },
+    {
+        "control byte in a value",
+        BYTES("HTTP/1.1 200 OK\r\n"
+              "a: b\001c\r\n"
+              "\r\n"),
+        "",
+        false,
+        "broken HPE_INVALID_HEADER_TOKEN\n"
+        "rest 27 HTTP/1.1 200 OK\\r\\na: b\\x01c\\r\\n\\r\\n\n"
+        "0 heads, 0 complete, 0 interim\n",
+    },
+    {
+        "NUL in a value",
+        BYTES("HTTP/1.1 200 OK\r\n"
+              "a: b\000c\r\n"
+              "\r\n"),
+        "",
+        false,
+        "broken HPE_INVALID_HEADER_TOKEN\n"
+        "rest 27 HTTP/1.1 200 OK\\r\\na: b\\x00c\\r\\n\\r\\n\n"
+        "0 heads, 0 complete, 0 interim\n",
+    },
+    {
+        "status below 100",
+        BYTES("HTTP/1.1 000 x\r\n"
+              "\r\n"),
+        "",
+        false,
+        "broken STATUS_TOO_SMALL\n"
+        "rest 18 HTTP/1.1 000 x\\r\\n\\r\\n\n"
+        "0 heads, 0 complete, 0 interim\n",
     },
     {
         "odd version",
