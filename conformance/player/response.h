@@ -8,8 +8,8 @@
  * Strictness. llhttp runs strict, but for two things that keep their meaning and would otherwise hide all that follows: versions other than
  * 0.9, 1.0, 1.1 and 2.0 (reported as they are), and Content-Length beside Transfer-Encoding (read as chunked, RFC 9112 section 6.3; both
  * fields are reported). Control bytes in a field's value (llhttp 9.4.3 never returns from a NUL when told to let them pass), bare LF,
- * white space before a colon, folded lines, repeated Content-Length and a status below 100 are errors. CR and LF between responses are skipped and counted in `stray`. Leading white space of a field's
- * value is not kept, trailing white space is.
+ * white space before a colon, folded lines, repeated Content-Length and a status below 100 are errors. CR and LF between responses are
+ * skipped and counted in `stray`. Leading white space of a field's value is not kept, trailing white space is.
  */
 #ifndef BRIDGECHECK_RESPONSE_H
 #define BRIDGECHECK_RESPONSE_H
