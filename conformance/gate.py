@@ -5,7 +5,7 @@ The one place where taps, stages, the judge and buckets meet. Prints nothing, wr
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,10 @@ from .weight import at_least, quirks
 REPLAYS = 3
 STATUSES_AGREE = 0.95  # of the recorded statuses, on the reference; below that the traffic does not fit the app
 
+CHUNK = 500  # exchanges that are played before the next look at what differs
+
 Say = Callable[[str], None]
+Tick = Callable[[str, int, int, int], None]  # tap, exchanges played, of how many, how many of them differ so far
 MakeTargets = Callable[[bool], list[Target]]
 
 
@@ -75,9 +78,10 @@ class Outcome:
 class Gate:
     """One run."""
 
-    def __init__(self, plan: Plan, say: Say) -> None:
+    def __init__(self, plan: Plan, say: Say, tick: Tick) -> None:
         self.plan = plan
         self.say = say
+        self.tick = tick
         self.found: list[tuple[tuple[Exchange, ...], str, Finding]] = []
         self.noise: set[str] = set()
         self.quirks: Counter[str] = Counter()
@@ -153,13 +157,22 @@ class Gate:
         alone = [index for index, session in enumerate(tap.sessions) if any("process" in e.meta.get("needs", "").split() for e in session)]
         crowd = [index for index in range(len(tap.sessions)) if index not in alone]
         whole = Result([[None] * len(session) for session in tap.sessions])
-        for chosen, width in ((crowd, jobs), (alone, 1)):
+        done = differ = 0
+
+        def told(played: int) -> bool:
+            self.tick(tap.name, done + played, tap.exchanges, differ)
+            return False
+
+        for chosen, width in (*((chunk, jobs) for chunk in _chunks(crowd, tap.sessions)), (alone, 1)):
             if chosen:
-                part = stage.play([tap.sessions[index] for index in chosen], jobs=width)
+                part = stage.play([tap.sessions[index] for index in chosen], jobs=width, progress=told)
                 for index, facts in zip(chosen, part.facts, strict=True):
                     whole.facts[index] = facts
+                    done += len(facts)
+                    differ += self._doubt(tap.sessions[index], facts)
                 whole.deaths += part.deaths
                 whole.untraced += part.untraced
+                self.tick(tap.name, done, tap.exchanges, differ)
         return whole
 
     def _killed(self, exchange: Exchange) -> bool:
@@ -251,6 +264,20 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
         self.unearned.extend(result.untraced[:5])
+
+
+def _chunks(chosen: list[int], sessions: Sequence[Session]) -> Iterator[list[int]]:
+    """Sessions that are neighbours, some CHUNK exchanges together."""
+    chunk: list[int] = []
+    size = 0
+    for index in chosen:
+        chunk.append(index)
+        size += len(sessions[index])
+        if size >= CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _rule(exchange: Exchange) -> str:

@@ -1,15 +1,18 @@
 """`bridgecheck gate`: the options, what is printed, the exit code. The work is in bridgecheck.conformance.gate."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bridgecheck.conformance import report, tap
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.gate import Gate, Outcome, Plan
+from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import App, Target, check_app
 from bridgecheck.conformance.weight import SEVERITIES
@@ -95,14 +98,37 @@ def gate(
         highlight=False,
     )
     plan = Plan(found, targets, twin == "on", jobs, patience, fail_on)
-    runner = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False))
-    outcome = runner.run()
+    with _progress(console) as tick:
+        outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
     outcome.not_tried[:0] = not_tried
     shown = [servers[0].given, servers[1].given]
     extra = [word for word, given in ((f"--app-dir={app_dir}", app_dir != "."), ("--factory", factory)) if given]
     report.write(folder, outcome, application, shown, extra)
     _print(Console(soft_wrap=True), application, outcome, shown, extra, folder)
     return 0 if outcome.same else 1
+
+
+@contextlib.contextmanager
+def _progress(console: Console) -> Iterator[Tick]:
+    """A bar with rate, remaining time and findings so far on a terminal; nothing in a log."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}/s"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[differ]} differ"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tick(tap: str, played: int, total: int, differ: int) -> None:
+            if tap not in tasks:
+                tasks[tap] = progress.add_task(tap, total=total, rate=0, differ=0)
+            speed = progress.tasks[tasks[tap]].speed or 0
+            progress.update(tasks[tap], completed=played, rate=round(speed), differ=differ)
+
+        yield tick
 
 
 def _not_tried(chosen: list[str], traffic: tuple[Path, ...]) -> list[str]:
