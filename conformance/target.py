@@ -10,7 +10,6 @@ import shlex
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from . import _guard, adapters, processes
 from .adapters import Start
 from .application import OBSERVED, App, check_app
 from .errors import BridgecheckError, NotReady, UsageError
+from .folder import Folder
 from .installation import installed
 from .interpreter import last_lines
 from .processes import Peer
@@ -58,6 +58,7 @@ class Target:
         self.pid = 0  # of the server
         self.starts = 0
         self.folder: Path | None = None  # of the present start
+        self._folder: Folder | None = None
         self._adapter = adapters.load(server.name)
         self._command: list[str] = []
         self._control: socket.socket | None = None
@@ -158,7 +159,8 @@ class Target:
 
     def _launch(self, port: int) -> None:
         self.port = port
-        self.folder = Path(tempfile.mkdtemp(prefix="bridgecheck-"))
+        self._folder = Folder()
+        self.folder = self._folder.path
         self._ended = ""
         trace, doorbell, workdir = self.folder / "trace", self.folder / "doorbell", self.folder / "work"
         if len(os.fsencode(doorbell)) > UNIX_PATH_MAX:
@@ -270,9 +272,9 @@ class Target:
                 usage = os.wait4(self._guard, 0)[2]
                 self._past_seconds += usage.ru_utime + usage.ru_stime
             self._guard = self.pid = 0
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = self.folder = None
 
     def _last_lines(self) -> Sequence[str]:
         if self.folder is None:
