@@ -15,6 +15,9 @@ from .target import Target, start_all, stop_all
 
 DEATHS_MAX = 3  # restarts of one target, after which what is left is not played
 
+SEGMENT_MAX = 16 << 10  # bytes: well below what a loopback segment and any server's read hold
+BY_SEGMENT = ("receive.pieces", "answer-before-body-end")  # facts that depend on how the request was cut on its way
+
 Progress = Callable[[int], bool]
 
 
@@ -69,8 +72,13 @@ class Stage:
         finally:
             self.stop()
 
-    def _facts(self, observations: tuple[Any, ...]) -> tuple[Facts, ...]:
-        return facts_of_all(observations, [Address(target.host, target.port) for target in self.targets])
+    def _facts(self, exchange: Exchange, observations: tuple[Any, ...]) -> tuple[Facts, ...]:
+        facts = facts_of_all(observations, [Address(target.host, target.port) for target in self.targets])
+        if not _at_once(exchange):
+            for item in facts:
+                for key in [key for key in item if key[1] in BY_SEGMENT]:
+                    del item[key]
+        return facts
 
     def lifespans(self) -> list[list[dict[str, Any]]]:
         assert self.player is not None
@@ -86,7 +94,10 @@ class Stage:
             assert self.player is not None
             played = self.player.play([sessions[index] for index in left], jobs=jobs, progress=progress)
             for index, observations in zip(left, played, strict=True):
-                result.facts[index] = [None if item is None else self._facts(item) for item in observations]
+                result.facts[index] = [
+                    None if item is None else self._facts(exchange, item)
+                    for exchange, item in zip(sessions[index], observations, strict=True)
+                ]
             result.untraced.extend(self._unclaimed())
             died = [target for target in self.targets if target.died() is not None]
             if not died:
@@ -131,6 +142,12 @@ class Stage:
             for target, calls in zip(self.targets, self.player.unclaimed(), strict=True)
             for call in calls
         ]
+
+
+def _at_once(exchange: Exchange) -> bool:
+    """Whether all of it reaches a server in one segment, so that in how many pieces it is read is the server's doing and not chance."""
+    sends = sum(kind.startswith("send") for _, kind, _ in exchange.steps)
+    return sends <= 1 and exchange.sends <= SEGMENT_MAX and b"\nsend split" not in exchange.text
 
 
 def _refused(played: tuple[Facts, ...]) -> bool:

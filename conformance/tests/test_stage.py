@@ -24,7 +24,12 @@ class World:
 
 @dataclass
 class Named:
+    """As much of an exchange as a stage looks at."""
+
     name: str
+    sends: int = 10
+    text: bytes = b"exchange a\nsend"
+    steps: tuple[tuple[int, str, bytes], ...] = ((1, "send", b""),)
 
 
 class FakeTarget:
@@ -145,3 +150,18 @@ def test_a_death_that_does_not_come_back_is_kept_without_a_name(world: World, mo
     result, played = play(world, [["a"], ["b"], ["c"]], jobs=4)
     assert [(death.target, death.session) for death in result.deaths] == [("candidate", ())]
     assert all(played.values())
+
+
+def test_where_a_request_is_cut_on_its_way_its_pieces_are_chance(world: World) -> None:
+    for sends, text, steps, kept in (
+        (10, b"exchange a\nsend\n", 1, True),
+        (module.SEGMENT_MAX + 1, b"exchange a\nsend\n", 1, False),
+        (10, b"exchange a\nsend split 1\n", 1, False),
+        (10, b"exchange a\nsend\n", 2, False),
+    ):
+        exchange = Named("a", sends, text, ((1, "send", b""),) * steps)
+        with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
+            facts = stage.play([[exchange]], jobs=1).facts[0][0]  # type: ignore[list-item]
+        assert facts is not None
+        assert (("main call 1", "receive.pieces") in facts[0]) is kept
+        assert ("main call 1", "receive.body") in facts[0]
