@@ -12,7 +12,8 @@ from ._player import Exchange, ExchangeError, parse
 from .errors import UsageError
 
 MAGIC = b"bridgecheck-exchange 1\n"
-PROBE = "bridgecheck.spec.apps.probe:app"
+# In the folder of the package bridgecheck.spec, on its own: the Python of a target need not have bridgecheck.
+PROBE = "apps.probe:app"
 
 Session = list[Exchange]
 

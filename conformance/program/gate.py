@@ -14,7 +14,7 @@ from bridgecheck.conformance import report, tap
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
 from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.target import App, Target, check_app
+from bridgecheck.conformance.target import Target, check_app
 from bridgecheck.conformance.weight import SEVERITIES
 
 from . import options
@@ -76,7 +76,7 @@ def gate(
         raise UsageError(f"--taps {taps}: the taps are {', '.join(TAPS)}")
     servers = [parse_server(reference), parse_server(candidate)]
     own = options.app(application, factory, app_dir, context)
-    probe = App(tap.PROBE)
+    probe = options.probe()
     found = [tap.spec()] if "spec" in chosen else []
     not_tried = _not_tried(chosen, traffic)
     if "recorded" in chosen and traffic:

@@ -5,11 +5,13 @@ Knows click and TOML. Every key of bridgecheck.toml is an option: `fail-on = "dr
 
 import tomllib
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bridgecheck.conformance import tap
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.target import App
 
@@ -83,6 +85,11 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def probe() -> App:
+    """The app that the spec cases are written for."""
+    return App(tap.PROBE, app_dir=str(files("bridgecheck.spec")))
 
 
 def app(reference: str, factory: bool, app_dir: str, context: click.Context) -> App:

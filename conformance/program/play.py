@@ -16,7 +16,7 @@ from bridgecheck.conformance.fact import Address, facts_of
 from bridgecheck.conformance.report import show
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.stage import Stage
-from bridgecheck.conformance.target import App, Target, check_app
+from bridgecheck.conformance.target import Target, check_app
 from bridgecheck.conformance.transcript import transcript
 from bridgecheck.conformance.weight import at_least, quirk
 
@@ -56,7 +56,7 @@ def play(
         raise UsageError(f"{file}: names several apps ({', '.join(imports)}); choose one with --app")
     reference = application or (imports[0] if imports else tap.PROBE)
     python = interpreter or sys.executable
-    app = App(tap.PROBE) if reference == tap.PROBE else options.app(reference, factory, app_dir, context)
+    app = options.probe() if reference == tap.PROBE else options.app(reference, factory, app_dir, context)
     parsed = [parse_server(server) for server in servers]
     check_app(app, python)
     targets = [
