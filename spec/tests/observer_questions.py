@@ -18,6 +18,7 @@ Receive = Callable[..., Awaitable[Any]]
 Send = Callable[..., Awaitable[Any]]
 
 ANSWERS: dict[str, list[Any]] = {}
+NO_ANSWER = ["did not come back"]
 FROM_LIFESPAN: contextvars.ContextVar[str] = contextvars.ContextVar("FROM_LIFESPAN", default="unset")
 FROM_REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("FROM_REQUEST", default="unset")
 
@@ -82,8 +83,11 @@ async def awaitables(scope: Scope, receive: Receive, send: Send) -> list[Any]:
     return found
 
 
+_OF_CLASSES_IN_PYTHON = {"__slots__", "__weakref__", "__firstlineno__", "__static_attributes__"}
+
+
 def dir_of(thing: Any) -> list[str]:
-    return sorted(name for name in dir(thing) if not name.startswith("_bridgecheck") and name not in ("__slots__", "__weakref__"))
+    return sorted(name for name in dir(thing) if not name.startswith("_bridgecheck") and name not in _OF_CLASSES_IN_PYTHON)
 
 
 async def create_task(scope: Scope, receive: Receive, send: Send) -> list[Any]:
@@ -379,7 +383,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> Any:
     name = scope["path"][1:]
     if name == "answers":
         return await respond(send, json.dumps(ANSWERS, sort_keys=True).encode())
-    ANSWERS[name] = ["did not come back"]
+    ANSWERS[name] = NO_ANSWER
     ANSWERS[name] = await QUESTIONS[name](scope, receive, send)
     if name not in SELF_ANSWERED and not name.startswith("wrong-"):
         await respond(send, b"ok")
