@@ -219,7 +219,7 @@ class Gate:
                 continue
             kind = "running→died" if death.target == stage.targets[-1].name else "died→running"
             difference = Difference(death.target, "died", kind, "running", death.story)
-            self.say(f"{death.target} died: {death.story}")
+            self.say(f"{death.target} died: {death.story.partition(chr(10))[0]}")
             steady = bool(death.session)  # it died again when everything was played one by one
             session = death.session or tuple(tap.sessions[0][:1])
             self.found.append((session, tap.name, Finding([difference] if steady else [], [] if steady else [difference])))

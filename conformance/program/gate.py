@@ -85,7 +85,7 @@ def gate(
         raise UsageError("nothing to play: the tap recorded needs --traffic")
     check_app(own, python)
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     sides = [("reference", servers[0]), ("candidate", servers[1])]
     if twin == "on":
         sides.insert(1, ("twin", servers[0]))
@@ -146,14 +146,18 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
     if outcome.buckets:
         console.print("\n[bold]Differences[/bold]")
     for bucket in outcome.buckets:
+        style, difference = _STYLES[bucket.severity], bucket.difference
         steady = "" if bucket.steady else " (intermittent)"
-        style = _STYLES[bucket.severity]
+        count = len(bucket.exchanges)
+        where = bucket.shortest.exchange.name + (f" and {count - 1} more" if count > 1 else "")
         console.print(
-            f"  [{style}]{bucket.severity:5}[/{style}] {bucket.difference.side:7} {escape(bucket.title)}{steady}", highlight=False
+            f"  [{style}]{bucket.severity:5}[/{style}] {escape(bucket.title)}{steady}  [dim]{escape(where)}[/dim]", highlight=False
         )
         if bucket.severity != "drift":
-            values = report.show(bucket.difference.reference), report.show(bucket.difference.candidate)
-            console.print(f"        reference {escape(values[0][:100])}   candidate {escape(values[1][:100])}", highlight=False)
+            values = (_short(report.show(value)) for value in (difference.reference, difference.candidate))
+            console.print(
+                f"        {escape(servers[0])}: {escape(next(values))}   {escape(servers[1])}: {escape(next(values))}", highlight=False
+            )
             console.print(f"        {escape(report.reproduce(bucket, servers, extra, folder))}", style="cyan", highlight=False)
     total = sum(outcome.exchanges.values())
     taps = ", ".join(f"{name} {count}" for name, count in outcome.exchanges.items())
@@ -164,3 +168,8 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
         f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts})",
         highlight=False,
     )
+
+
+def _short(text: str) -> str:
+    line = text.partition("\\n")[0]
+    return line if len(line) <= 80 else f"{line[:79]}…"

@@ -27,7 +27,7 @@ def show(value: Any) -> str:
     if value is MISSING:
         return "nothing"
     if isinstance(value, Port):
-        return f"the target's port as {value.type}"
+        return f"a port, as {value.type}"
     if isinstance(value, Content) and value.data is None:
         return f"{value.length} bytes, hash {value.hash:016x}"
     if isinstance(value, Content):
