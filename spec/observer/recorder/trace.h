@@ -1,15 +1,15 @@
 /* trace.h: the trace file, shared by the recorder that writes it (inside the target's process) and the reader (inside the player).
  *
- * One append-only file per process in $BRIDGECHECK_TRACE, named PID-N.trace, sparse, mapped shared; N counts up when one is full. The file
- * is opened at the process's first call, never at import (gunicorn --preload forks after import). Numbers are in native byte order: both ends
- * run on one machine.
+ * One append-only file per process in $BRIDGECHECK_TRACE, named PID-N.trace once its header is whole (PID-N.opening until then), sparse,
+ * mapped shared; N counts up when one is full. The file is opened at the process's first call, never at import (gunicorn --preload forks
+ * after import). Numbers are in native byte order: both ends run on one machine.
  *
  * The writer fills a record, then publishes it by storing the new end into `committed` with release order. A reader that loads
  * `committed` with acquire order sees only whole records, whatever kills the process.
  *
- * The doorbell is a Unix datagram socket whose path is $BRIDGECHECK_DOORBELL. One datagram is sent, never blocking and never checked, (1) when a
- * file was opened, and (2) after a record of kind CALL, END or SETTLED was published while `armed` is not 0 (the writer exchanges it to 0
- * first). The datagram's content is the file name and means only "look".
+ * The doorbell is a Unix datagram socket whose path is $BRIDGECHECK_DOORBELL. One datagram is sent, never blocking and never checked, (1)
+ * when a file was opened, and (2) after a record of kind CALL, END or SETTLED was published while `armed` is not 0 (the writer exchanges it
+ * to 0 first). The datagram's content is the file name and means only "look".
  */
 #ifndef BRIDGECHECK_TRACE_H
 #define BRIDGECHECK_TRACE_H
@@ -34,10 +34,10 @@ struct trace_header {
 };
 
 enum trace_kind {
-    TRACE_CALL = 1,       /* the app was called. payload: value scope, value properties (dict str -> bool/str): "receive", "send" ("coroutine function"
-                             or a type name), "main thread" (bool), "loop" (type name, "" without one), "recorder" ("c" or "python") */
-    TRACE_RECEIVED,       /* receive() returned. value event; stream total and hash are those of the request content up to here */
-    TRACE_RECEIVE_RAISED, /* value [type name, message] */
+    TRACE_CALL = 1, /* the app was called. payload: value scope, value properties (dict str -> bool/str): "receive", "send" ("coroutine
+                       function" or a type name), "main thread" (bool), "loop" (type name, "" without one), "recorder" ("c" or "python") */
+    TRACE_RECEIVED, /* receive() returned. value event; stream total and hash are those of the request content up to here */
+    TRACE_RECEIVE_RAISED, /* value [type name, message]; None for a message that could not be had */
     TRACE_SEND,           /* the app calls send(event). value event; stream total and hash are those of the response content up to here */
     TRACE_SENT,           /* that send() returned. value result (None as a rule) */
     TRACE_SEND_RAISED,    /* value [type name, message] */
@@ -50,10 +50,10 @@ enum trace_kind {
 struct trace_record {
     uint32_t size; /* of header and payload, a multiple of 8 */
     uint16_t kind;
-    uint16_t client_port; /* scope["client"][1] as int or decimal str, 0 when not visible; set on every record of the call */
-    uint32_t call;        /* counts up from 1 in this process; 0 for TRACE_MARKED */
-    uint32_t payload;     /* bytes of payload that follow; the rest up to size is padding */
-    uint64_t nanoseconds; /* CLOCK_MONOTONIC */
+    uint16_t client_port;  /* scope["client"][1] as int or decimal str, 0 when not visible; set on every record of the call */
+    uint32_t call;         /* counts up from 1 in this process; 0 for TRACE_MARKED */
+    uint32_t payload;      /* bytes of payload that follow; the rest up to size is padding */
+    uint64_t nanoseconds;  /* CLOCK_MONOTONIC */
     uint64_t stream_total; /* TRACE_RECEIVED, TRACE_SEND: length of the stream's content so far */
     uint64_t stream_hash;  /* and its hash (FNV-1a, 64 bit), so that pieces do not matter */
 };
@@ -76,7 +76,8 @@ struct trace_record {
 static inline uint64_t trace_hash_start(void) { return 0xcbf29ce484222325ull; }
 
 static inline uint64_t trace_hash(uint64_t hash, const unsigned char *data, uint64_t size) {
-    for (uint64_t i = 0; i < size; i++) hash = (hash ^ data[i]) * 0x100000001b3ull;
+    for (uint64_t i = 0; i < size; i++)
+        hash = (hash ^ data[i]) * 0x100000001b3ull;
     return hash;
 }
 
