@@ -3,7 +3,7 @@
     .venv/bin/python ci/bench_gate.py
 
 Two workloads, both compared fact by fact: the bare echo app with exchanges side by side (required: 1,000 exchanges a second on two cores,
-each to reference and candidate, all the same), and the shop's own traffic, one exchange after another to three targets (required: less CPU in
+each to reference and candidate, all the same), and the shop's own traffic, one by one to three targets (required: less CPU in
 the harness than in the servers). Exits 1 where a requirement is missed. Everything runs on 127.0.0.1 and ends by itself.
 """
 

@@ -113,11 +113,11 @@ class Player:
         jobs: int = 32,
         progress: Callable[[int], bool] | None = None,
     ) -> list[list[tuple[Observation, ...] | None]]:
-        """Play each session's exchanges in order, up to `jobs` sessions side by side; exchanges that are `alone` run with nothing beside them.
+        """Play each session's exchanges in order, up to `jobs` sessions side by side; what is `alone` runs with nothing beside it.
 
         Per session and exchange: the observations in the order of the targets, or None where it was not played because a target was gone
-        (its connect was refused: play returns early, what was under way is finished). `progress(played)` is called about ten times a second;
-        a true answer stops the run. Raises NotImplementedError for steps the player has not learnt, with the line.
+        (its connect was refused: play returns early, what was under way is finished). `progress(played)` is called about ten times a
+        second; a true answer stops the run. Raises NotImplementedError for steps the player has not learnt, with the line.
         """
     def unclaimed(self) -> list[list[Call]]:
         """Per target, calls traced since the last question that no exchange claims; lifespan calls are in `lifespans`."""
