@@ -220,8 +220,8 @@ class _TraceWriter:
 
     def _back(self, end: int) -> None:
         target = min((end + _STEP - 1) // _STEP * _STEP, self._file_size)
-        os.posix_fallocate(self._file, self._backed, target - self._backed)
-        self._backed = target
+        while self._backed < target:
+            self._backed += os.pwrite(self._file, bytes(target - self._backed), self._backed)
 
     def _ring(self) -> None:
         if not self._doorbell:

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* fallocate, MADV_WIPEONFORK, MADV_POPULATE_WRITE */
+#define _GNU_SOURCE /* pwritev, MADV_WIPEONFORK, MADV_POPULATE_WRITE */
 #include "trace_writer.h"
 
 #include <assert.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,9 +19,12 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* The file is given its blocks and pages in steps of this size. Page by page, the faults cost six times as much (8.5 µs a page on ext4
- * against 1.4), and a full disk would be a SIGBUS in the app's process instead of an error here. */
-#define STEP (256ull << 10)
+/* The file is filled with zeros ahead of the records, in steps of this size. Page by page, faults in a sparse file cost eight times as much
+ * (8.5 µs a page on ext4 against about 1), and a full disk would be a SIGBUS in the app's process instead of an error here. Zeros that are
+ * written are dearer on paper than blocks that are only reserved (fallocate), yet cost less and vary less: the pages come in large pieces,
+ * with nothing to convert later. */
+#define STEP (256u << 10)
+#define ZEROS 4096u
 
 #define NAME_SIZE 64
 
@@ -45,7 +49,7 @@ struct trace_writer {
     int socket;
     unsigned char *map; /* NULL: no file open */
     uint64_t end;       /* of the last published record */
-    uint64_t backed;    /* up to here the file has blocks */
+    uint64_t backed;    /* up to here the file has its blocks */
 };
 
 static struct trace_header *header_of(const struct trace_writer *writer) { return (struct trace_header *)(void *)writer->map; }
@@ -143,15 +147,27 @@ static void fail(struct trace_writer *writer, int error) {
 
 /* Blocks and pages for the file up to END. Returns 0, or an errno. */
 static int back(struct trace_writer *writer, uint64_t end) {
+    static const unsigned char zeros[ZEROS];
+    uint64_t start = writer->backed;
     uint64_t target = (end + STEP - 1) / STEP * STEP;
     if (target > writer->file_size)
         target = writer->file_size;
-    uint64_t size = target - writer->backed;
-    if (fallocate(writer->file, 0, (off_t)writer->backed, (off_t)size) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
-        return errno;
-    /* Only speed: where the kernel does not know it the pages come one by one. */
-    (void)madvise(writer->map + writer->backed, size, MADV_POPULATE_WRITE);
-    writer->backed = target;
+    while (writer->backed < target) {
+        struct iovec pieces[STEP / ZEROS];
+        int count = 0;
+        for (uint64_t left = target - writer->backed; left > 0 && count < (int)(STEP / ZEROS); count++) {
+            pieces[count].iov_base = (void *)(uintptr_t)zeros; /* only read */
+            pieces[count].iov_len = left < ZEROS ? left : ZEROS;
+            left -= pieces[count].iov_len;
+        }
+        ssize_t written = pwritev(writer->file, pieces, count, (off_t)writer->backed);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        writer->backed += written < 0 ? 0 : (uint64_t)written;
+    }
+    /* Only speed: where the kernel does not know it the pages are mapped one by one. */
+    uint64_t page = start / STEP * STEP;
+    (void)madvise(writer->map + page, target - page, MADV_POPULATE_WRITE);
     return 0;
 }
 
