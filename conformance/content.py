@@ -4,24 +4,36 @@ Knows nothing of targets, connections or weights.
 """
 
 import json
+import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 INFLATED_MAX = 16 << 20  # bytes; what inflates further is compared as it came
 
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
 
 def _inflate(data: bytes, coding: str) -> bytes | None:
-    window = {"gzip": 31, "deflate": 15}.get(coding)
-    if window is None:
-        return None
-    inflater = zlib.decompressobj(window)
-    try:
-        plain = inflater.decompress(data, INFLATED_MAX)
-    except zlib.error:
-        return None
-    return plain if inflater.eof and not inflater.unused_data else None
+    """The whole of what is behind the coding, all members of it; None where it is broken, cut or too large."""
+    plain = bytearray()
+    while True:
+        inflater = zlib.decompressobj(_WINDOWS[coding])
+        try:
+            plain += inflater.decompress(data, INFLATED_MAX + 1 - len(plain))
+        except zlib.error:
+            return None
+        if not inflater.eof or len(plain) > INFLATED_MAX:
+            return None
+        data = inflater.unused_data
+        if not data:
+            return bytes(plain)
+
+
+def _undated(data: bytes) -> bytes:
+    """A gzip member carries the second it was made in."""
+    return data[:4] + bytes(4) + data[8:] if data[:2] == b"\x1f\x8b" else data
 
 
 def _reject(constant: str) -> Any:
@@ -30,46 +42,77 @@ def _reject(constant: str) -> Any:
 
 @dataclass(frozen=True)
 class Content:
-    """`data` is None where only length and hash are known: content too long to be carried whole."""
+    """`data` is what there is to compare, beside length and hash: all of it where `whole`."""
 
     data: bytes | None
     length: int
     hash: int
-    json: bool = False
+    json: bool = field(default=False, compare=False)  # how to compare it, no part of what it is
 
     @classmethod
     def of(cls, data: bytes | None, length: int, digest: int, coding: str, media_type: str) -> "Content":
-        """Undo the content coding where the whole content is there. A gzip member carries the second it was made in, so a coded
-        content that is not there whole is known by its length alone."""
-        if data is not None and coding:
-            plain = _inflate(data, coding)
-            if plain is not None:
-                data, length, digest = plain, len(plain), 0
-        elif coding:
-            digest = 0
-        if data is not None:
-            length, digest = len(data), 0
-        return cls(data, length, digest, media_type == "application/json" or media_type.endswith("+json"))
+        """`data` is the content or its beginning, as it came; None where only length and hash are known."""
+        whole = data is not None and len(data) == length
+        if data is not None and coding in _WINDOWS:
+            plain = _inflate(data, coding) if whole else None
+            data = _undated(data) if plain is None else plain
+            digest = 0  # it has that second in it
+        elif not whole:
+            data = None
+        if data is None or not whole:
+            return cls(data, length, 0 if coding in _WINDOWS else digest)
+        return cls(data, len(data), 0, media_type == "application/json" or media_type.endswith("+json"))
 
-    def parsed(self) -> Any:
-        """The JSON value, or an exception (ValueError, RecursionError)."""
+    def text(self) -> str:
+        """What is compared as JSON. ValueError where it is no text."""
         assert self.data is not None
-        return json.loads(self.data, parse_constant=_reject)
+        return self.data.decode()
 
 
 MISSING = object()
 
+# Path, with `[*]` for every index; place, with the indexes; both values (MISSING for
+# none, tuples of keys where keys that are data stand on one side only).
+Change = tuple[str, str, Any, Any]
 
-def json_changes(reference: Any, candidate: Any, path: str = "$", place: str = "$") -> Iterator[tuple[str, str, Any, Any]]:
-    """Where two JSON values differ: path with `[*]` for every index, place with the indexes, both values (MISSING for none)."""
+# A key of other characters, or of many digits, is taken for data (an id, a date, an address): like an index, it stands in no path.
+_NAME = re.compile(r"[A-Za-z_$@][A-Za-z_$-]{0,39}[0-9]{0,3}")
+_SCALAR = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s"{}\[\],:]+')
+
+
+def json_changes(reference: str, candidate: str) -> tuple[list[Change], bool]:
+    """Where two JSON texts differ in value, and whether they are written differently besides: order of keys, white space, escapes.
+    That is not told where their shape differs. ValueError or RecursionError where one cannot be read."""
+    changes = list(_changes(_read(reference), _read(candidate), "$", "$"))
+    if any(value is MISSING or isinstance(value, (dict, list, tuple)) for change in changes for value in change[2:]):
+        return changes, False
+    moved = sum(left != right for left, right in zip(_SCALAR.findall(reference), _SCALAR.findall(candidate), strict=False))
+    return changes, moved != len(changes) or _SCALAR.sub("*", reference) != _SCALAR.sub("*", candidate)
+
+
+def _read(text: str) -> Any:
+    return json.loads(text, parse_constant=_reject)
+
+
+def _changes(reference: Any, candidate: Any, path: str, place: str) -> Iterator[Change]:
     if isinstance(reference, dict) and isinstance(candidate, dict):
+        data: tuple[list[str], list[str]] = ([], [])  # keys that are data and stand on one side only
         for key in sorted(reference.keys() | candidate.keys()):
-            left, right = reference.get(key, MISSING), candidate.get(key, MISSING)
-            yield from json_changes(left, right, f"{path}.{key}", f"{place}.{key}")
+            named = _NAME.fullmatch(key)
+            if key in reference and key in candidate:
+                inside = f"{place}.{key}" if named else f"{place}[{json.dumps(key)}]"
+                yield from _changes(reference[key], candidate[key], f"{path}.{key if named else '*'}", inside)
+            elif named:
+                yield f"{path}.{key}", f"{place}.{key}", reference.get(key, MISSING), candidate.get(key, MISSING)
+            else:
+                data[key in candidate].append(key)
+        if data != ([], []):
+            yield f"{path}.*", f"{place}.*", tuple(data[0]), tuple(data[1])
     elif isinstance(reference, list) and isinstance(candidate, list):
-        for index in range(max(len(reference), len(candidate))):
-            left = reference[index] if index < len(reference) else MISSING
-            right = candidate[index] if index < len(candidate) else MISSING
-            yield from json_changes(left, right, f"{path}[*]", f"{place}[{index}]")
+        for index, (left, right) in enumerate(zip(reference, candidate, strict=False)):
+            yield from _changes(left, right, f"{path}[*]", f"{place}[{index}]")
+        shared = min(len(reference), len(candidate))
+        if len(reference) != len(candidate):  # once, however many there are
+            yield f"{path}[*]", f"{place}[*]", (*reference[shared:], MISSING)[0], (*candidate[shared:], MISSING)[0]
     elif type(reference) is not type(candidate) or reference != candidate:
         yield path, place, reference, candidate

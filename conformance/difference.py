@@ -5,12 +5,15 @@ Two sets of facts in, differences out. Knows nothing of replays, noise, taps or 
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .content import MISSING, Content, json_changes
-from .fact import Facts, Port
+from .fact import Facts
+from .value import Container, same, text, type_name
 from .weight import SEVERITIES, weight
 
 _SIDES = {"scope": "scope", "receive": "events", "send": "events", "call": "events", "face": "events", "answer-before-body-end": "events"}
@@ -43,36 +46,15 @@ class Difference:
         return hashlib.sha256("\0".join((self.side, self.path, self.kind)).encode()).hexdigest()[:12]
 
     @property
-    def structural(self) -> bool:
-        """Missing, added or of another type: more than a value that moved."""
-        return self.kind != "value" and not _worded(self.path)
-
-    @property
     def key(self) -> tuple[str, str, str]:
         """What must come back in a replay for the difference to be confirmed."""
         return self.place, self.path, self.kind
 
 
-def _type_name(value: Any) -> str:
-    if isinstance(value, Port):
-        return value.type
-    if isinstance(value, type):
-        return value.__qualname__
-    return type(value).__qualname__
-
-
-def same(reference: Any, candidate: Any) -> bool:
-    """Equal in value and in exact type, all the way down: 1, True and 1.0 are three values."""
-    if type(reference) is not type(candidate):
-        return False
-    if isinstance(reference, (tuple, list)):
-        return len(reference) == len(candidate) and all(map(same, reference, candidate))
-    return bool(reference == candidate)
-
-
 _WORDS = {  # facts with few values, whose change says more than "value"
     "connection",
     "end",
+    "garbage",
     "response.framing",
     "response.complete",
     "response.pieces",
@@ -84,15 +66,17 @@ _WORDS = {  # facts with few values, whose change says more than "value"
     "send.pieces",
     "answer-before-body-end",
     "call.end",
-    "call.raised",
     "call.result",
-    "script",
-    "garbage",
+    "scope.headers-shape",
 }
 
 
 def _worded(path: str) -> bool:
-    return path in _WORDS or path.startswith("face.") or path == "scope.headers-shape"
+    return path in _WORDS or path.startswith(("face.", "receive.key", "send.key"))
+
+
+def _word(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else text(value)
 
 
 def _kind(path: str, reference: Any, candidate: Any) -> str:
@@ -102,35 +86,51 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return "missing"
     if _worded(path):
         return f"{_word(reference)}→{_word(candidate)}"
-    if isinstance(reference, type) and isinstance(candidate, type) or _type_name(reference) != _type_name(candidate):
-        return f"{_type_name(reference)}→{_type_name(candidate)}"
-    if (
-        isinstance(reference, tuple)
-        and tuple(map(_type_name, reference)) != tuple(map(_type_name, candidate))
-        and len(reference) == len(candidate)
-    ):
+    if type_name(reference) != type_name(candidate):
+        return f"{type_name(reference)}→{type_name(candidate)}"
+    if isinstance(reference, tuple) and len(reference) != len(candidate):
+        return "count"
+    if isinstance(reference, tuple) and _types(reference) != _types(candidate):
         return f"{_types(reference)}→{_types(candidate)}"
+    if path == "response.field[date]" and not all(map(_near, reference, candidate)):
+        return "time"
     return "value"
 
 
 def _types(values: tuple[Any, ...]) -> str:
-    return "|".join(sorted(set(map(_type_name, values))))
+    return "|".join(sorted(set(map(type_name, values))))
 
 
-def _word(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+_DATE = re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
+_CLOCKS_APART = 60.0  # seconds; beyond that one of them is wrong
+
+
+def _near(reference: bytes, candidate: bytes) -> bool:
+    """Whether both are dates as they should be, of about the same time."""
+    if not _DATE.fullmatch(reference) or not _DATE.fullmatch(candidate):
+        return False
+    try:
+        one, other = (parsedate_to_datetime(value.decode()) for value in (reference, candidate))
+    except ValueError:
+        return False
+    return abs((one - other).total_seconds()) <= _CLOCKS_APART
 
 
 _NAME_LISTS = ("response.field-order", "response.field-case", "scope.headers-order")
 
 
-def _shared(names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
-    """The names that both sides have: one that only one side has is a difference of its own, not one of order or case too."""
-    known = {name.lower() for name in others}
-    return tuple(name for name in names if name.lower() in known)
+def _shared(path: str, names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that stand as often on the other side: the others are differences of their own, not of order or case too."""
+    spelt = str.lower if path == "response.field-case" else str
+    left, right = Counter(map(spelt, names)), Counter(map(spelt, others))
+    return tuple(name for name in names if left[spelt(name)] == right[spelt(name)])
 
 
-def _changes(reference: Facts, candidate: Facts) -> Iterator[Difference]:
+_WHOLE = ("connection", "response", "call")  # facts that say that a part is there at all
+_PRESENCE = ("missing", "added")
+
+
+def _all_changes(reference: Facts, candidate: Facts) -> Iterator[Difference]:
     for place, path in sorted(reference.keys() | candidate.keys()):
         left, right = reference.get((place, path), MISSING), candidate.get((place, path), MISSING)
         if isinstance(left, Content) and isinstance(right, Content):
@@ -138,136 +138,180 @@ def _changes(reference: Facts, candidate: Facts) -> Iterator[Difference]:
                 yield from _content_changes(place, path, left, right)
             continue
         if path in _NAME_LISTS and isinstance(left, tuple) and isinstance(right, tuple):
-            left, right = _shared(left, right), _shared(right, left)
+            left, right = _shared(path, left, right), _shared(path, right, left)
+        if path == "scope.headers-shape" and (left is MISSING or right is MISSING):
+            continue  # there are none on one side, which each of them tells
         if not same(left, right):
             yield Difference(place, path, _kind(path, left, right), left, right)
 
 
 def _content_changes(place: str, path: str, left: Content, right: Content) -> Iterator[Difference]:
-    if left.json and right.json and left.data is not None and right.data is not None:
-        try:
-            changes = [
-                Difference(f"{place} at {inside}", f"{path}.{general}", _kind("", old, new), old, new)
-                for general, inside, old, new in json_changes(left.parsed(), right.parsed())
-            ]
-        except (ValueError, RecursionError):
-            pass
-        else:
-            # The same values in other bytes: order of keys or white space, which a client that hashes the body sees.
-            yield from changes or [Difference(place, path, "value", left, right)]
-            return
-    yield Difference(place, path, "value", left, right)
+    try:
+        changes, rewritten = json_changes(left.text(), right.text()) if left.json and right.json else ([], False)
+    except (ValueError, RecursionError):
+        changes, rewritten = [], False
+    for general, inside, old, new in changes:
+        general = f"{path}.{general}"
+        yield Difference(f"{place} at {inside}", general, _kind(general, old, new), old, new)
+    if rewritten:
+        yield Difference(place, path, "layout", left, right)
+    elif not changes:
+        yield Difference(place, path, "value", left, right)
 
 
-_PARTS = ("response", "call")
+def changes(reference: Facts, candidate: Facts) -> list[Difference]:
+    """All differences, a part that is there on one side only as one, not one for each of its facts. Nothing is said of causes."""
+    found = [] if reference is candidate else list(_all_changes(reference, candidate))
+    gone = {d.place for d in found if d.path in _WHOLE and d.kind in _PRESENCE}
+    emptied = {(d.place, d.path) for d in found if isinstance(d.reference, Container) != isinstance(d.candidate, Container)}
+
+    def told(d: Difference) -> bool:
+        if d.place in gone or d.place.partition(" at ")[0] in gone:
+            return d.path in _WHOLE
+        inside = (d.path[: mark.start()] for mark in re.finditer(r"[.\[]", d.path)) if emptied and d.kind in _PRESENCE else ()
+        return not any((d.place, container) in emptied for container in inside)
+
+    return [d for d in found if told(d)]
 
 
-def _prune(differences: list[Difference]) -> Iterator[Difference]:
-    """A part that is there on one side only is one difference, not one for each of its facts."""
-    gone = {(d.place, d.path) for d in differences if d.path in (*_PARTS, "scope") and d.kind in ("missing", "added")}
-    for difference in differences:
-        whole = "response" if " response " in difference.place else "call"
-        if (difference.place, whole) in gone and difference.path != whole:
-            continue
-        if not any(d.place == difference.place and _holds(d, difference) for d in differences):
-            yield difference
+def _calls(facts: Facts, connection: str) -> int:
+    return sum(path == "call" and place.startswith(f"{connection} call ") for place, path in facts)
 
 
-def _holds(container: Difference, part: Difference) -> bool:
-    """Whether a container that is missing, added or of another type accounts for the part."""
-    if container.path == part.path or container.kind == "value" or not part.path.startswith("scope."):
-        return False
-    return container.kind in ("missing", "added") and part.path.startswith((f"{container.path}.", f"{container.path}["))
+@dataclass(frozen=True)
+class _Refusal:
+    """One side called the app and the other did not."""
+
+    difference: Difference
+    number: int  # of the first request that this is true of
+    alone: bool  # the exchange has no other connection
+
+    def covers(self, difference: Difference) -> bool:
+        """Whether this is how the request was refused or served, or what followed on its connection. That a client is left waiting, or
+        gets what is no response, is not."""
+        connection, _, part = difference.place.partition(" at ")[0].partition(" ")
+        if connection == "line":
+            return self.alone
+        if connection != self.difference.place:
+            return False
+        return int(part.split(" ")[1]) >= self.number if part else difference.path == "end" and "silent" not in difference.kind
 
 
-def _connections(facts: Facts) -> dict[str, tuple[int, int]]:
-    """Per connection: how many responses and calls it had."""
-    counts: dict[str, tuple[int, int]] = {}
-    for place, path in facts:
-        if path == "connection":
-            counts.setdefault(place, (0, 0))
-        elif path in _PARTS:
-            name = place.split(" ")[0]
-            responses, calls = counts.get(name, (0, 0))
-            counts[name] = (responses + (path == "response"), calls + (path == "call"))
-    return counts
-
-
-def _refusals(differences: list[Difference], reference: Facts, candidate: Facts, rule: str) -> list[Difference]:
-    """One side called the app and the other did not: one difference, `request`, with everything from that request on as its consequence."""
-    before, after = _connections(reference), _connections(candidate)
-    result = differences
-    for name in sorted(before.keys() & after.keys()):
-        served, now = before[name][1], after[name][1]
-        if served == now:
-            continue
+def _refusals(found: Sequence[Difference], reference: Facts, candidate: Facts, rule: str) -> list[_Refusal]:
+    connections = {place for place, path in reference.keys() & candidate.keys() if path == "connection"}
+    result = []
+    for name in sorted({d.place.partition(" ")[0] for d in found if d.path == "call"} & connections):
+        served, now = _calls(reference, name), _calls(candidate, name)
         path = f"request[{rule}]" if rule else "request"
         cause = Difference(name, path, "served→refused" if served > now else "refused→served", f"{served} calls", f"{now} calls")
-        first = min(served, now) + 1
-        result = [cause] + [
-            Difference(d.place, d.path, d.kind, d.reference, d.candidate, cause) if _from(d, name, first) else d for d in result
-        ]
+        result.append(_Refusal(cause, min(served, now) + 1, len(connections) == 1))
     return result
 
 
-def _from(difference: Difference, connection: str, number: int) -> bool:
-    """Whether the difference lies in or behind the NUMBERth request of the connection."""
-    words = difference.place.split(" ")
-    if words[0] == "line":
-        return True
-    if words[0] != connection:
-        return False
-    return len(words) == 1 or int(words[2]) >= number
-
-
-_APP_ACTS = re.compile(r"send\.(types|status|field\[.*\]|body.*|body-end|pieces)|call\..*|answer-before-body-end")
-_APP_INPUT = re.compile(r"scope.*|receive\.(body|body-end|disconnect|types|raised)|send\.(raised|result)")
-_PASSED_ON = (
-    (re.compile(r"response\.status"), r"send.status"),
-    (re.compile(r"response\.field\[(.*)\]"), r"send.field[\1]"),
-    (re.compile(r"response\.(field-order|field-case)"), r"send.field"),
-    (re.compile(r"response\.(body|pieces).*"), r"send.body"),
-    (re.compile(r"response\.(framing|complete|field\[content-length\]|field\[transfer-encoding\])"), r"send.body"),
+# Facts that are told twice: path, kinds, and the fact in the same place that tells the same.
+_TOLD = tuple(
+    (re.compile(path), re.compile(kind), cause)
+    for path, kind, cause in (
+        (r"response\.reason", ".*", "response.status"),
+        (r"response\.pieces", ".*", "response.framing"),
+        (r"response\.interim\..*", "missing|added|count", "response.interim"),
+        (r"response\.altered\[(.*)\]", ".*", r"response.\1"),
+        (r"rest", ".*", "garbage"),
+        (r"receive\.(body-end|pieces|key(-absent)?\[(body|more_body)\])", "missing|added", "receive.body"),
+        (r"(receive|send)\.event\[.*", "missing|added|count", r"\1.types"),
+        (r"send\.(status|field\[.*|body|body-end|pieces|key(-absent)?\[(body|more_body)\])", "missing|added", "send.types"),
+        (r"send\.raised-text", ".*", "send.raised"),
+        (r"call\.(raised-text|result)", ".*", "call.end"),
+        (r"call\.end", ".*still running.*", "send.pending"),
+    )
 )
+_FRAMING = {"content-length": (True, False), "chunked": (False, True), "close": (False, False)}  # which of the two fields tells it
+_SERVER_MADE = re.compile(r"response\.(?!complete|interim|trailer).*")
+_APP_ACTS = re.compile(r"send\.(?!raised|result|pending).*|call\..*|answer-before-body-end")
+_APP_INPUT = re.compile(r"scope.*|receive\..*|send\.(raised|result)")
 
 
-def _heavy_enough(cause: Difference, difference: Difference) -> bool:
-    return SEVERITIES.index(cause.severity) >= SEVERITIES.index(difference.severity)
+class _Explainer:
+    """Finds the cause of each difference among the others."""
 
+    def __init__(self, found: Sequence[Difference], reference: Facts, candidate: Facts, refusals: Sequence[_Refusal]) -> None:
+        self.reference, self.candidate, self.refusals = reference, candidate, refusals
+        self.exact = {(d.place, d.path): d for d in found}
+        self.at: dict[tuple[str, str], Difference] = {}  # content is one fact here, wherever inside it they differ
+        self.inputs: dict[str, list[Difference]] = {}
+        for d in found:
+            place, inside, _ = d.place.partition(" at ")
+            self.at.setdefault((place, d.path.partition(".$")[0] if inside else d.path), d)
+            if _APP_INPUT.fullmatch(d.path):
+                self.inputs.setdefault(place, []).append(d)
 
-def _cause(difference: Difference, differences: list[Difference], aligned: set[str]) -> Difference | None:
-    """The difference that this one follows from. A lighter one is never taken for a cause: it would hide the heavier one."""
-    words = difference.place.split(" ")
-    if len(words) < 3 or words[0] not in aligned:
+    def cause(self, d: Difference) -> Difference | None:
+        for refusal in self.refusals:
+            if refusal.covers(d):
+                return refusal.difference
+        place = d.place.partition(" at ")[0]
+        told = self._told(d, place)
+        if told is not None:
+            return told
+        sent = self._passed_on(d, place) if " response " in place else self._acted(d, place)
+        # A lighter one is never taken for a cause: it would hide the heavier one.
+        return sent if sent and SEVERITIES.index(sent.severity) >= SEVERITIES.index(d.severity) else None
+
+    def _told(self, d: Difference, place: str) -> Difference | None:
+        if d.path in ("response.field[content-length]", "response.field[transfer-encoding]") and d.kind in _PRESENCE:
+            return self.at.get((place, "response.framing")) if self._plainly_framed(place) else None
+        for path, kind, cause in _TOLD:
+            match = path.fullmatch(d.path)
+            if match and kind.fullmatch(d.kind) and (place, match.expand(cause)) in self.at:
+                return self.at[place, match.expand(cause)]
         return None
-    call = f"{words[0]} call {words[2]}"
-    if words[1] == "response":
-        for pattern, sent in _PASSED_ON:
-            match = pattern.fullmatch(difference.path)
-            if match:
-                wanted = match.expand(sent)
-                for other in differences:
-                    if other.place.partition(" at ")[0] == call and other.path.startswith(wanted) and _heavy_enough(other, difference):
-                        return other
-        return None
-    if not _APP_ACTS.fullmatch(difference.path):
-        return None
-    inputs = [d for d in differences if d.place == difference.place and _APP_INPUT.fullmatch(d.path)]
-    heaviest = max(inputs, key=lambda d: SEVERITIES.index(d.severity), default=None)
-    return heaviest if heaviest and _heavy_enough(heaviest, difference) else None
+
+    def _plainly_framed(self, place: str) -> bool:
+        """Whether on both sides the fields say what the framing is, and no more."""
+        return all(
+            _FRAMING.get(facts[place, "response.framing"])
+            == tuple((place, f"response.field[{name}]") in facts for name in ("content-length", "transfer-encoding"))
+            for facts in (self.reference, self.candidate)
+        )
+
+    def _passed_on(self, d: Difference, place: str) -> Difference | None:
+        """What the app itself sent otherwise, where both servers passed it on as it was."""
+        call = place.replace(" response ", " call ")
+        sides = (self.reference, self.candidate)
+        if (call, "call") not in self.reference or (call, "call") not in self.candidate:
+            return None
+        if ((call, "send.status") in self.reference) != ((call, "send.status") in self.candidate):
+            return self.at.get((call, "send.types")) if _SERVER_MADE.fullmatch(d.path) else None  # one of them is the server's own answer
+        if d.path == "response.complete":
+            passed = all(facts[place, d.path] == facts.get((call, "send.body-end")) for facts in sides)
+            return self.at.get((call, "send.body-end")) if passed else None
+        part = d.path.removeprefix("response.").partition(".$" if " at " in d.place else "\0")[0]
+        if any((place, f"response.altered[{part}]") in facts for facts in sides):
+            return None
+        inside = self.exact.get((d.place.replace(" response ", " call ", 1), d.path.replace("response.", "send.", 1)))
+        return inside or self.at.get((call, f"send.{part}"))
+
+    def _acted(self, d: Difference, place: str) -> Difference | None:
+        """What the app of that call was handed otherwise. That it waits, or was cancelled, is the server's doing until shown otherwise."""
+        if not _APP_ACTS.fullmatch(d.path):
+            return None
+        inputs = self.inputs.get(place, [])
+        if d.path == "call.end" and ("still running" in d.kind or "CancelledError" in d.kind):
+            inputs = [other for other in inputs if other.path.startswith("receive.")]
+        return max(inputs, key=lambda other: SEVERITIES.index(other.severity), default=None)
+
+
+def explained(found: Sequence[Difference], reference: Facts, candidate: Facts, rule: str = "") -> list[Difference]:
+    """The same differences, each with its root cause among them, and one more for each refusal, named with `rule`."""
+    refusals = _refusals(found, reference, candidate, rule)
+    explainer = _Explainer(found, reference, candidate, refusals)
+    because = {d.key: explainer.cause(d) for d in found}
+    return [refusal.difference for refusal in refusals] + [replace(d, because=_root(d, because)) for d in found]
 
 
 def differences(reference: Facts, candidate: Facts, rule: str = "") -> list[Difference]:
     """All differences of the candidate from the reference, causes and consequences. `rule`: the exchange's first, to name a refusal."""
-    found = [] if reference is candidate else list(_prune(list(_changes(reference, candidate))))
-    if not found:
-        return []
-    found = _refusals(found, reference, candidate, rule)
-    before, after = _connections(reference), _connections(candidate)
-    aligned = {name for name in before.keys() & after.keys() if before[name] == after[name] and before[name][0] == before[name][1]}
-    calls_aligned = {name for name in before.keys() & after.keys() if before[name][1] == after[name][1]}
-    because = {d.key: d.because or _cause(d, found, aligned if " response " in d.place else calls_aligned) for d in found}
-    return [replace(d, because=_root(d, because)) for d in found]
+    return explained(changes(reference, candidate), reference, candidate, rule)
 
 
 def _root(difference: Difference, because: dict[tuple[str, str, str], Difference | None]) -> Difference | None:

@@ -4,14 +4,18 @@ One way only: observation in, facts out. Knows nothing of other observations, of
 """
 
 import marshal
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from .content import Content
+from .value import SIMPLE, Container, Length, Port, leaf, pairs, plain, same, text, type_name
 
 Key = tuple[str, str]  # place ("main response 1", "main call 1", "" for the whole exchange), path
 Facts = dict[Key, Any]
+Named = dict[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -21,246 +25,359 @@ class Address:
     host: str
     port: int
 
+    @cached_property
+    def octets(self) -> bytes:
+        return f"{self.host}:{self.port}".encode()
+
     def wire(self, value: bytes) -> bytes:
         """The port where it follows the host in a field or in content."""
-        own = f"{self.host}:{self.port}".encode()
-        return value.replace(own, self.host.encode() + b":{port}") if own in value else value
-
-
-@dataclass(frozen=True)
-class Port:
-    """A port that we chose, the target's or the player's: another in each replay. The type it had is the fact."""
-
-    type: str
+        if self.octets not in value:
+            return value
+        return re.sub(re.escape(self.octets) + rb"(?![0-9])", self.host.encode() + b":{port}", value)
 
 
 def _chosen(value: Any, port: int) -> Any:
     """A placeholder for a port that we chose, as int, text or octets; anything else as it is."""
-    return Port(type(value).__qualname__) if port and value in (port, str(port), str(port).encode()) else value
+    held = plain(value)
+    ours = type(held) in (int, str, bytes) and port and held in (port, str(port), str(port).encode())
+    return Port(type_name(value)) if ours else value
 
 
-def _word(name: bytes | str) -> str:
-    return name.decode("latin-1").lower() if isinstance(name, bytes) else str(name).lower()
+def _strip(value: bytes) -> bytes:
+    return value.strip(b" \t")
 
 
-def _by_name(fields: Iterable[tuple[Any, Any]], clean: Callable[[Any], Any]) -> dict[str, tuple[Any, ...]]:
-    named: dict[str, tuple[Any, ...]] = {}
+def _by_name(fields: Iterable[tuple[Any, Any]], clean: Callable[[Any], Any]) -> Named:
+    """Values by name, whatever its case."""
+    named: Named = {}
     for name, value in fields:
-        key = _word(name)
+        key = text(name).lower()
         named[key] = (*named.get(key, ()), clean(value))
     return named
 
 
-def _first(named: dict[str, tuple[Any, ...]], name: str) -> str:
-    values = named.get(name)
-    return values[0].decode("latin-1").lower().partition(";")[0].strip() if values and isinstance(values[0], bytes) else ""
+def _first(named: Named, name: str) -> str:
+    value = named.get(name, (b"",))[0]
+    return value.decode("latin-1").lower().partition(";")[0].strip() if isinstance(value, bytes) else ""
+
+
+def _with_length(named: Named, length: int | None) -> Named:
+    """Mark the content-length that is that of the content."""
+    if "content-length" in named:
+        values = named["content-length"]
+        named["content-length"] = tuple(
+            Length(value, value == str(length).encode()) if isinstance(value, bytes) else value for value in values
+        )
+    return named
+
+
+def _folded(values: Iterable[Any]) -> tuple[Any, ...]:
+    folded: list[Any] = []
+    for value in values:
+        if not folded or not same(folded[-1], value):
+            folded.append(value)
+    return tuple(folded)
 
 
 def _response(facts: Facts, place: str, response: dict[str, Any], address: Address) -> None:
-    named = _by_name(response["fields"], lambda value: address.wire(value.strip(b" \t")))
+    body = response["body"]
+    framing, complete = response["framing"], response["complete"]
+    names = [name.decode("latin-1") for name, _ in response["fields"]]
+    named = _by_name(response["fields"], lambda value: address.wire(_strip(value)))
+    coding, media_type = _first(named, "content-encoding"), _first(named, "content-type")
     facts[place, "response"] = True
     facts[place, "response.status"] = response["status"]
     facts[place, "response.reason"] = response["reason"]
     facts[place, "response.version"] = response["version"]
-    for name, values in named.items():
+    for name, values in _with_length(named, body["length"] if complete and framing == "content-length" else None).items():
         facts[place, f"response.field[{name}]"] = values
-    facts[place, "response.field-order"] = tuple(named)
-    facts[place, "response.field-case"] = tuple(sorted({name.decode("latin-1") for name, _ in response["fields"]}, key=str.lower))
-    facts[place, "response.framing"] = response["framing"]
-    facts[place, "response.complete"] = response["complete"]
-    facts[place, "response.interim"] = tuple(interim["status"] for interim in response["interim"])
-    if response["framing"] == "chunked":  # elsewhere a piece is what one read happened to bring
+    facts[place, "response.field-order"] = tuple(map(str.lower, names))
+    facts[place, "response.field-case"] = tuple(sorted(names, key=str.lower))
+    facts[place, "response.framing"] = framing
+    facts[place, "response.complete"] = complete
+    if framing == "chunked":  # elsewhere a piece is what one read happened to bring
         facts[place, "response.pieces"] = "several" if response["pieces"] > 1 else "one"
-    for name, values in _by_name(response["trailers"], lambda value: value.strip(b" \t")).items():
+    facts[place, "response.interim"] = tuple(interim["status"] for interim in response["interim"])
+    if response["interim"]:
+        facts[place, "response.interim.reason"] = tuple(interim["reason"] for interim in response["interim"])
+    for name, values in _by_name((field for interim in response["interim"] for field in interim["fields"]), _strip).items():
+        facts[place, f"response.interim.field[{name}]"] = values
+    for name, values in _by_name(response["trailers"], _strip).items():
         facts[place, f"response.trailer[{name}]"] = values
+    data, length = body["bytes"], body["length"]
+    if len(data) == length:
+        data = address.wire(data)
+        length = len(data)
+    facts[place, "response.body"] = Content.of(data, length, body["hash"], coding, media_type)
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What the app sent as its response, as it sent it."""
+
+    status: Any
+    fields: Named
+    data: bytes | None  # None where it was too long to be carried whole
+    length: int
+    hash: int
+
+
+def _altered(facts: Facts, place: str, response: dict[str, Any], sent: _Sent) -> None:
+    """What came over the wire and is not what the app sent: a fact for each such part, none where the server passed all on."""
+    came = _by_name(response["fields"], _strip)
+    parts = [f"field[{name}]" for name, values in sent.fields.items() if came.get(name) != values]
+    if response["status"] != plain(sent.status):
+        parts.append("status")
     body = response["body"]
-    whole = len(body["bytes"]) == body["length"]
-    facts[place, "response.body"] = Content.of(
-        address.wire(body["bytes"]) if whole else None,
-        body["length"],
-        body["hash"],
-        _first(named, "content-encoding"),
-        _first(named, "content-type"),
-    )
+    if response["framing"] == "none":  # to HEAD, or a status without content
+        whole = True
+    elif response["complete"]:
+        whole = (body["length"], body["hash"]) == (sent.length, sent.hash)
+    else:
+        whole = sent.data is None or sent.data.startswith(body["bytes"])
+    for part in parts if whole else [*parts, "body"]:
+        facts[place, f"response.altered[{part}]"] = True
+
+
+_PLAIN_KEY = re.compile(r"[\w-]+")
+
+
+@lru_cache(4096)
+def _named_part(path: str, key: str) -> str:
+    return f"{path}.{key}" if _PLAIN_KEY.fullmatch(key) else f"{path}[{text(repr(key))}]"
+
+
+def _part(path: str, key: Any) -> str:
+    return _named_part(path, key) if type(key) is str else f"{path}[{text(key)}]"
 
 
 def _flatten(facts: Facts, place: str, path: str, value: Any) -> None:
     """A value of a scope or event: containers by their parts and their exact type, leaves as they are."""
-    if type(value) is dict:
-        facts[place, path] = dict  # the container itself is a fact: an empty one is not a missing one
-        for key, item in value.items():
-            _flatten(facts, place, f"{path}.{key}", item)
-    elif type(value) in (list, tuple):
-        facts[place, path] = type(value)
-        for index, item in enumerate(value):
+    if type(value) in SIMPLE:
+        facts[place, path] = value
+        return
+    held = plain(value)
+    if type(held) is dict:
+        facts[place, path] = Container(type_name(value))  # a fact of its own: an empty one is not a missing one
+        for key, item in held.items():
+            _flatten(facts, place, _part(path, key), item)
+    elif type(held) in (list, tuple):
+        facts[place, path] = Container(type_name(value))
+        for index, item in enumerate(held):
             _flatten(facts, place, f"{path}[{index}]", item)
     else:
-        facts[place, path] = value
+        facts[place, path] = leaf(value)
 
 
-def _shape(value: Any) -> str:
-    """A container of pairs by the types it is made of: "list of tuple of bytes, bytes"."""
-    if type(value) not in (list, tuple):
-        return type(value).__qualname__
-    shapes = sorted(
-        {f"{type(pair).__qualname__} of {', '.join(type(item).__qualname__ for item in pair)}" for pair in value if _is_pair(pair)}
-    )
-    return f"{type(value).__qualname__} of {' or '.join(shapes)}" if shapes else type(value).__qualname__
-
-
-def _is_pair(value: Any) -> bool:
-    return type(value) in (list, tuple) and len(value) == 2
-
-
-def _scope(facts: Facts, place: str, scope: Any, address: Address, client_port: int) -> None:
-    if type(scope) is not dict:
-        facts[place, "scope"] = type(scope).__qualname__
+def _headers(facts: Facts, place: str, value: Any) -> None:
+    fields = pairs(value)
+    if fields is None:
+        _flatten(facts, place, "scope.headers", value)
         return
-    facts[place, "scope"] = dict
-    for key, value in scope.items():
-        path = f"scope.{key}"
-        if key == "headers" and type(value) in (list, tuple) and all(_is_pair(pair) for pair in value):
-            facts[place, path] = type(value)
-            if value:
-                facts[place, "scope.headers-shape"] = _shape(value)
-            named: dict[str, tuple[Any, ...]] = {}
-            for name, item in value:
-                text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
-                named[text] = (*named.get(text, ()), item)
-            for name, values in named.items():
-                facts[place, f"{path}[{name}]"] = values
-            facts[place, "scope.headers-order"] = tuple(named)
-        elif key in ("server", "client") and _is_pair(value):
-            facts[place, path] = type(value)
-            facts[place, f"{path}[0]"] = value[0]
-            facts[place, f"{path}[1]"] = _chosen(value[1], address.port if key == "server" else client_port)
-        else:
-            _flatten(facts, place, path, value)
+    facts[place, "scope.headers"] = Container(type_name(value))
+    if fields:
+        shapes = {f"{kind} of {type_name(name)}, {type_name(item)}" for kind, name, item in fields}
+        facts[place, "scope.headers-shape"] = " or ".join(sorted(shapes))
+    facts[place, "scope.headers-order"] = tuple(text(name) for _, name, _ in fields)
+    named: Named = {}
+    for _, name, item in fields:
+        named[text(name)] = (*named.get(text(name), ()), item)
+    for name, values in named.items():
+        facts[place, f"scope.headers[{name}]"] = values
 
 
-def _inline(events: list[dict[str, Any]], address: Address) -> bytes | None:
+def _scope(facts: Facts, place: str, scope: Any, ports: dict[str, int]) -> None:
+    """`ports`: those that we chose, by the key that holds them."""
+    held = plain(scope)
+    if type(held) is not dict:
+        _flatten(facts, place, "scope", scope)
+        return
+    facts[place, "scope"] = Container(type_name(scope))
+    for key, value in held.items():
+        if key == "headers":
+            _headers(facts, place, value)
+            continue
+        path = _part("scope", key)
+        _flatten(facts, place, path, value)
+        if key in ports and (place, f"{path}[1]") in facts:
+            facts[place, f"{path}[1]"] = _chosen(facts[place, f"{path}[1]"], ports[key])
+
+
+_PIECES = ("http.request", "http.response.body")  # in how many of these content comes is not what it means
+_DISCONNECTS = ("http.disconnect", "websocket.disconnect")
+
+
+@dataclass(slots=True)
+class _Event:
+    """What passed through receive() or send()."""
+
+    kind: str  # "received" or "send"
+    type: str
+    keys: dict[Any, Any]
+    rest: dict[Any, Any]  # the keys that have no fact of their own
+    container: str  # its own Python type
+    total: int
+    hash: int
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "_Event":
+        container = type_name(record["event"])
+        keys = plain(record["event"])
+        if type(keys) is not dict:
+            keys = {"type": container, "value": keys}
+        type_ = text(plain(keys.get("type")))
+        own = ("type", "body", "more_body") if type_ in _PIECES else ("type",)
+        rest = {key: value for key, value in keys.items() if key not in own}
+        return cls(record["kind"], type_, keys, rest, container, record["total"], record["hash"])
+
+    @property
+    def final(self) -> bool:
+        return not plain(self.keys.get("more_body", False))
+
+
+def _inline(events: list[_Event]) -> bytes | None:
     """The content of a stream, where every piece of it was short enough to be carried whole."""
-    pieces = []
-    for event in events:
-        body = event["event"].get("body", b"")
-        if isinstance(body, dict):
-            return None
-        if isinstance(body, bytes):
-            pieces.append(body)
-    return address.wire(b"".join(pieces))
+    pieces = [plain(event.keys.get("body", b"")) for event in events]
+    data = b"".join(piece for piece in pieces if type(piece) is bytes)
+    return data if len(data) == (events[-1].total if events else 0) else None
 
 
-def _stream(facts: Facts, place: str, side: str, events: list[dict[str, Any]], address: Address, coding: str, media_type: str) -> None:
+def _stream(facts: Facts, place: str, side: str, events: list[_Event], address: Address, coding: str, media_type: str) -> None:
+    """The events that carry content."""
     if not events:
         return
     last = events[-1]
-    facts[place, f"{side}.body"] = Content.of(_inline(events, address), last["total"], last["hash"], coding, media_type)
-    facts[place, f"{side}.body-end"] = not last["event"].get("more_body", False)
+    data, length = _inline(events), last.total
+    if data is not None:
+        data = address.wire(data)
+        length = len(data)
+    facts[place, f"{side}.body"] = Content.of(data, length, last.hash, coding, media_type)
+    facts[place, f"{side}.body-end"] = "early" if any(event.final for event in events[:-1]) else last.final
     facts[place, f"{side}.pieces"] = "several" if len(events) > 1 else "one"
+    for key in ("body", "more_body"):
+        types = {type_name(leaf(event.keys[key])) for event in events if key in event.keys}
+        if types:
+            facts[place, f"{side}.key[{key}]"] = "|".join(sorted(types))
+            facts[place, f"{side}.key-absent[{key}]"] = not all(key in event.keys for event in events)
 
 
-def _dicts(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [event for event in events if event["kind"] == kind and type(event["event"]) is dict]
+_ABSENT = Container("absent")
 
 
-def _receive(facts: Facts, place: str, events: list[dict[str, Any]], address: Address) -> None:
-    received = _dicts(events, "received")
-    content = [event for event in received if event["event"].get("type") == "http.request"]
+def _others(facts: Facts, place: str, side: str, events: list[_Event]) -> None:
+    """What events hold beside the keys that have facts of their own: each key's values, in order; and types that are not the usual."""
+    for path, usual, types in (
+        (f"{side}.key[type]", "str", {type_name(event.keys["type"]) for event in events if "type" in event.keys}),
+        (f"{side}.containers", "dict", {event.container for event in events}),
+    ):
+        if types - {usual}:
+            facts[place, path] = "|".join(sorted(types))
+    for kind in dict.fromkeys(event.type for event in events if event.rest):
+        group = [event.rest for event in events if event.type == kind]
+        for key in dict.fromkeys(key for rest in group for key in rest):
+            values = [leaf(rest.get(key, _ABSENT)) for rest in group]
+            facts[place, _part(f"{side}.event[{kind}]", key)] = tuple(_folded(values) if kind in _PIECES else values)
+
+
+def _raised(record: dict[str, Any]) -> tuple[str, str]:
+    raised = record["raised"]
+    return text(raised["type"]), text(raised["message"])
+
+
+def _receive(facts: Facts, place: str, events: list[_Event], address: Address) -> None:
+    received = [event for event in events if event.kind == "received"]
+    content = [event for event in received if event.type == "http.request"]
     _stream(facts, place, "receive", content, address, "", "")
-    keys = tuple(
-        sorted({f"{key} {type(value).__qualname__ if key != 'body' else 'bytes'}" for e in content for key, value in e["event"].items()})
-    )
-    if keys:
-        facts[place, "receive.keys"] = keys
-    sends = [index for index, event in enumerate(events) if event["kind"] == "send"]
-    disconnects = [
-        index
-        for index, event in enumerate(events)
-        if event["kind"] == "received" and _type(event) in ("http.disconnect", "websocket.disconnect")
-    ]
-    facts[place, "receive.disconnect"] = any(not sends or index < sends[-1] for index in disconnects) and not _finished(events, disconnects)
-    facts[place, "receive.disconnect-late"] = bool(disconnects) and not facts[place, "receive.disconnect"]
-    known = ("http.request", "http.disconnect")
-    facts[place, "receive.types"] = _folded(kind for kind in map(_type, received) if kind not in known)
-    facts[place, "receive.raised"] = _folded(
-        event["raised"]["type"] for event in events if event["kind"] == "receive raised" and "Cancelled" not in event["raised"]["type"]
-    )
-
-
-def _finished(events: list[dict[str, Any]], disconnects: list[int]) -> bool:
-    """Whether the response had been sent whole before the first disconnect."""
-    return any(
-        event["kind"] == "send" and _type(event) == "http.response.body" and not event["event"].get("more_body", False)
-        for event in events[: disconnects[0]]
-    )
-
-
-def _type(event: dict[str, Any]) -> str:
-    return str(event["event"].get("type")) if type(event["event"]) is dict else type(event["event"]).__qualname__
-
-
-def _folded(words: Iterable[str]) -> tuple[str, ...]:
-    folded: list[str] = []
-    for word in words:
-        if not folded or folded[-1] != word:
-            folded.append(word)
-    return tuple(folded)
-
-
-def _send(facts: Facts, place: str, events: list[dict[str, Any]], address: Address) -> None:
-    sent = _dicts(events, "send")
-    starts = [event["event"] for event in sent if _type(event) == "http.response.start"]
-    named: dict[str, tuple[Any, ...]] = {}
-    if starts:
-        facts[place, "send.status"] = starts[0].get("status")
-        fields = starts[0].get("headers", ())
-        if type(fields) in (list, tuple) and all(_is_pair(pair) for pair in fields):
-            named = _by_name(fields, lambda value: address.wire(value) if isinstance(value, bytes) else value)
-        for name, values in named.items():
-            facts[place, f"send.field[{name}]"] = values
-    facts[place, "send.types"] = _folded(_type(event) for event in events if event["kind"] == "send")
-    content = [event for event in sent if _type(event) == "http.response.body"]
-    _stream(facts, place, "send", content, address, _first(named, "content-encoding"), _first(named, "content-type"))
-    raised = [event["raised"] for event in events if event["kind"] == "send raised"]
-    facts[place, "send.raised"] = tuple(item["type"] for item in raised)
-    facts[place, "send.raised-text"] = tuple(item["message"] for item in raised)
-    facts[place, "send.result"] = _folded(
-        type(event["result"]).__qualname__ for event in events if event["kind"] == "sent" and event["result"] is not None
-    )
-
-
-def _answered_early(events: list[dict[str, Any]]) -> bool:
+    _others(facts, place, "receive", received)
+    facts[place, "receive.types"] = tuple(event.type for event in received if event.type not in ("http.request", "http.disconnect"))
+    complete = early = late = False
     for event in events:
-        if event["kind"] == "send":
+        complete |= event.kind == "send" and event.type == "http.response.body" and event.final
+        if event.kind == "received" and event.type in _DISCONNECTS:
+            late |= complete
+            early |= not complete
+    facts[place, "receive.disconnect"] = early
+    facts[place, "receive.disconnect-late"] = late and not early
+
+
+def _send(facts: Facts, place: str, events: list[_Event], address: Address) -> _Sent | None:
+    sent = [event for event in events if event.kind == "send"]
+    content = [event for event in sent if event.type == "http.response.body"]
+    start = next((event for event in sent if event.type == "http.response.start"), None)
+    fields = pairs(start.keys.get("headers", ())) if start else []
+    if start:
+        start.rest = {key: value for key, value in start.rest.items() if key != "status" and (key != "headers" or fields is None)}
+    _others(facts, place, "send", sent)
+    facts[place, "send.types"] = _folded(event.type for event in sent)
+    raw = _by_name(((name, item) for _, name, item in fields or ()), lambda item: _strip(item) if isinstance(item, bytes) else item)
+    _stream(facts, place, "send", content, address, _first(raw, "content-encoding"), _first(raw, "content-type"))
+    if start is None:
+        return None
+    if "status" in start.keys:
+        facts[place, "send.status"] = start.keys["status"]
+    length, digest = (content[-1].total, content[-1].hash) if content else (0, _NOTHING)
+    named = {name: tuple(address.wire(item) if isinstance(item, bytes) else item for item in items) for name, items in raw.items()}
+    for name, values in _with_length(named, length).items():
+        facts[place, f"send.field[{name}]"] = values
+    return _Sent(start.keys.get("status"), raw, _inline(content), length, digest)
+
+
+_NOTHING = 0xCBF29CE484222325  # the trace's hash (FNV-1a, 64 bit) of no content
+_CANCELLED = "asyncio.exceptions.CancelledError"
+
+
+def _answered_early(events: list[_Event]) -> bool:
+    for event in events:
+        if event.kind == "send":
             return True
-        if event["kind"] == "received" and _type(event) == "http.request" and not event["event"].get("more_body", False):
+        if event.type == "http.request" and event.final:
             return False
     return False
 
 
-def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address, client_port: int = 0) -> None:
-    """All facts of one call of the app, under `place`. `client_port` is the one that the player sent from."""
-    events = call["events"]
+def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address, client_port: int = 0) -> _Sent | None:
+    """All facts of one call of the app, under `place`. `client_port` is the one that the player sent from. Gives what the app sent as its
+    response, if it began one."""
+    records = call["events"]
+    events = [_Event.of(record) for record in records if record["kind"] in ("received", "send")]
     facts[place, "call"] = True
-    _scope(facts, place, call["scope"], address, client_port)
+    _scope(facts, place, call["scope"], {"server": address.port, "client": client_port})
     _receive(facts, place, events, address)
-    _send(facts, place, events, address)
+    sent = _send(facts, place, events, address)
     facts[place, "answer-before-body-end"] = _answered_early(events)
+    left = [_raised(record)[0] for record in records if record["kind"] == "receive raised"]
+    facts[place, "receive.raised"] = _folded(kind for kind in left if kind != _CANCELLED)
+    refused = [_raised(record) for record in records if record["kind"] == "send raised"]
+    facts[place, "send.raised"] = tuple(kind for kind, _ in refused)
+    facts[place, "send.raised-text"] = tuple(message for _, message in refused)
+    results = [record["result"] for record in records if record["kind"] == "sent"]
+    facts[place, "send.result"] = _folded(type_name(result) for result in results if result is not None)
+    facts[place, "send.pending"] = sum(event.kind == "send" for event in events) - len(results) - len(refused)
     facts[place, "call.end"] = call["end"]
-    raised = call["raised"]
-    if raised:
-        facts[place, "call.raised"] = raised["type"]
-        facts[place, "call.raised-text"] = raised["message"]
-    if call["end"] == "returned" and call["result"] is not None:
-        facts[place, "call.result"] = type(call["result"]).__qualname__
-    for name, value in call["properties"].items():
+    if call["raised"] is not None:
+        kind, facts[place, "call.raised-text"] = _raised(call)
+        facts[place, "call.end"] = f"{call['end']} {kind}"
+    elif call["result"] is not None:
+        facts[place, "call.result"] = type_name(call["result"])
+    properties = plain(call["properties"])
+    for name, value in properties.items() if type(properties) is dict else [("", properties)]:
         if name != "recorder":
-            facts[place, f"face.{name}"] = value
+            facts[place, f"face.{text(name).replace(' ', '-')}"] = value
+    return sent
 
 
 def facts_of(observation: dict[str, Any], address: Address) -> Facts:
     """The facts of one observation, as docs/observation.md lists them."""
     facts: Facts = {}
+    ports = {connection["name"]: connection["client_port"] for connection in observation["connections"]}
+    counts: dict[str, int] = {}
+    sent: dict[tuple[str, int], _Sent] = {}
+    for call in observation["calls"]:
+        name = call["connection"]
+        counts[name] = number = counts.get(name, 0) + 1
+        response = call_facts(facts, f"{name} call {number}", call, address, ports.get(name, 0))
+        if response is not None:
+            sent[name, number] = response
     for connection in observation["connections"]:
         name = connection["name"]
         facts[name, "connection"] = connection["opened"]
@@ -268,19 +385,23 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
         facts[name, "stray"] = connection["stray"]
         if connection["error"]:
             facts[name, "garbage"] = connection["error"]
+        if connection["rest"]:
+            facts[name, "rest"] = _DATE.sub(rb"\1", address.wire(connection["rest"]))
         for number, response in enumerate(connection["responses"], 1):
-            _response(facts, f"{name} response {number}", response, address)
-    counts: dict[str, int] = {}
-    ports = {connection["name"]: connection["client_port"] for connection in observation["connections"]}
-    for call in observation["calls"]:
-        counts[call["connection"]] = number = counts.get(call["connection"], 0) + 1
-        call_facts(facts, f"{call['connection']} call {number}", call, address, ports.get(call["connection"], 0))
+            place = f"{name} response {number}"
+            _response(facts, place, response, address)
+            if (name, number) in sent:
+                _altered(facts, place, response, sent[name, number])
     for line, fault in observation["steps"]:
-        facts[f"line {line}", "script"] = fault
+        key = f"line {line}", f"script[{fault}]"
+        facts[key] = facts.get(key, 0) + 1
     return facts
 
 
-def _image(observation: dict[str, Any], address: Address) -> bytes | None:
+_DATE = re.compile(rb"(?i)(\ndate:)[^\r\n]*")  # says when it was made, wherever it stands
+
+
+def _image(observation: dict[str, Any], addresses: Sequence[Address], address: Address) -> bytes | None:
     """Bytes that are equal only where every value and every exact type is, order included; None where something has no such image. What is
     no fact, and the target's own port in its scopes, is left out."""
     calls = []
@@ -294,9 +415,11 @@ def _image(observation: dict[str, Any], address: Address) -> bytes | None:
                 scope = scope | {"server": (scope["server"][0], None)}
         calls.append(call | {"scope": scope, "pid": 0, "before_last_byte": False, "port": port})
     try:
-        return marshal.dumps((observation["connections"], calls, observation["steps"]), 2)
+        image = marshal.dumps((observation["connections"], calls, observation["steps"]), 2)
     except ValueError:
         return None
+    # The same bytes mean something else to the target whose address they hold.
+    return None if any(other.octets in image for other in addresses) else image
 
 
 def facts_of_all(observations: Sequence[dict[str, Any]], addresses: Sequence[Address]) -> tuple[Facts, ...]:
@@ -305,7 +428,7 @@ def facts_of_all(observations: Sequence[dict[str, Any]], addresses: Sequence[Add
     made: dict[bytes, Facts] = {}
     result = []
     for observation, address in zip(observations, addresses, strict=True):
-        image = _image(observation, address)
+        image = _image(observation, addresses, address)
         facts = made.get(image) if image is not None else None
         if facts is None:
             facts = facts_of(observation, address)

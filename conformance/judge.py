@@ -6,7 +6,7 @@ Takes facts, gives findings. Knows nothing of sockets, servers or reports.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from .difference import Difference, differences
+from .difference import Difference, changes, explained
 from .fact import Facts
 from .weight import quirk
 
@@ -35,41 +35,42 @@ class Finding:
         return self.confirmed + self.intermittent
 
 
+def _backwards(kind: str) -> str:
+    """The kind of the same change from the other side."""
+    return {"missing": "added", "added": "missing"}.get(kind) or "→".join(reversed(kind.split("→")))
+
+
 @dataclass
 class _Noise:
-    """Spots where reference or twin moved. A value that moves excuses another value there, never that it is missing or of another type."""
+    """How reference or twin moved, spot by spot. A move excuses the same kind of change there, forth or back, or another value: where a
+    value moves it may not be missing, and a connection that is sometimes closed may not be reset."""
 
-    spots: set[Spot] = field(default_factory=set)
-    structural: set[Spot] = field(default_factory=set)
+    kinds: dict[Spot, set[str]] = field(default_factory=dict)
 
-    def add(self, one: Facts, other: Facts | None, rule: str) -> None:
+    def add(self, one: Facts, other: Facts | None) -> None:
         """What differs between two observations that ought to be the same."""
-        for difference in differences(one, other, rule) if other is not None else ():
-            if not quirk(difference.path, difference.kind):
-                spot = difference.place, difference.path
-                self.spots.add(spot)
-                if difference.structural:
-                    self.structural.add(spot)
+        for d in changes(one, other) if other is not None else ():
+            if d.kind != "time" and not quirk(d.path, d.kind):  # plays are made one after another
+                self.kinds.setdefault((d.place, d.path), set()).update((d.kind, _backwards(d.kind)))
 
     def covers(self, difference: Difference) -> bool:
-        spots = self.structural if difference.structural else self.spots
-        if (difference.place, difference.path) in spots:
+        kinds = self.kinds.get((difference.place, difference.path), set())
+        if difference.kind in kinds or (kinds - {"layout"} and difference.kind == "value"):
             return True
-        place, part, _ = difference.place.partition(" at ")  # a value inside a content that moved as a whole
-        return bool(part) and (place, difference.path.partition(".$")[0]) in self.spots
+        place, inside, _ = difference.place.partition(" at ")  # a value inside a content that moved as a whole
+        return bool(inside) and "value" in self.kinds.get((place, difference.path.partition(".$")[0]), ())
 
 
 def _standing(play: Play, noise: _Noise, rule: str) -> list[Difference]:
     """The candidate's differences beyond noise and quirks, each with a cause that itself stands."""
-    found = [d for d in differences(play.reference, play.candidate, rule) if not noise.covers(d) and not quirk(d.path, d.kind)]
-    keys = {d.key for d in found}
-    return [d if d.because is None or d.because.key in keys else replace(d, because=None) for d in found]
+    found = [d for d in changes(play.reference, play.candidate) if not noise.covers(d) and not quirk(d.path, d.kind)]
+    return explained(found, play.reference, play.candidate, rule)
 
 
 def suspects(play: Play, rule: str = "") -> bool:
     """Whether one play gives reason to replay: the candidate differs where reference and twin do not."""
     noise = _Noise()
-    noise.add(play.reference, play.twin, rule)
+    noise.add(play.reference, play.twin)
     return bool(_standing(play, noise, rule))
 
 
@@ -79,16 +80,19 @@ def judge(plays: Sequence[Play], rule: str = "") -> Finding:
     first, replays = plays[0], plays[1:]
     noise = _Noise()
     for play in plays:
-        noise.add(play.reference, play.twin, rule)
+        noise.add(play.reference, play.twin)
     for play in replays:
-        noise.add(first.reference, play.reference, rule)
-    seen = [{d.key: d for d in _standing(play, noise, rule)} for play in plays]
-    finding = Finding(noise=noise.spots)
-    every: dict[tuple[str, str, str], Difference] = {}
-    for found in seen:
-        for key, difference in found.items():
-            every.setdefault(key, difference)
-    for key, difference in every.items():
-        steady = all(key in found for found in seen)
-        (finding.confirmed if steady else finding.intermittent).append(difference)
+        noise.add(first.reference, play.reference)
+    seen: dict[tuple[str, str, str], list[Difference]] = {}
+    for play in plays:
+        for difference in _standing(play, noise, rule):
+            seen.setdefault(difference.key, []).append(difference)
+    steady = {key for key, found in seen.items() if len(found) == len(plays)}
+    finding = Finding(noise=set(noise.kinds))
+    for key, found in seen.items():
+        # What stood for itself in one play does so for good, and what is steady does not follow from what is not.
+        difference = next((d for d in found if d.because is None), None)
+        if difference is None and key in steady:
+            difference = next((d for d in found if d.because is not None and d.because.key in steady), replace(found[0], because=None))
+        (finding.confirmed if key in steady else finding.intermittent).append(difference or found[0])
     return finding

@@ -1,7 +1,11 @@
 """Observations as the player gives them, made by hand for the tests of what judges them."""
 
 import copy
+import gzip
+import json
 from typing import Any
+
+from bridgecheck.conformance._player import Instance
 
 HASH = 0xCBF29CE484222325
 
@@ -74,7 +78,9 @@ def observation(responses: list[dict[str, Any]] | None = None, calls: list[dict[
         "opened": True,
         "responses": [response()] if responses is None else responses,
         "error": "",
-        "rest": b"", "stray": 0, "client_port": 20000,
+        "rest": b"",
+        "stray": 0,
+        "client_port": 20000,
         "end": "open",
     }
     return {"connections": [connection | changes], "calls": [call()] if calls is None else calls, "steps": [], "settled": True}
@@ -91,3 +97,94 @@ def changed(value: dict[str, Any], path: tuple[Any, ...], new: Any) -> dict[str,
     else:
         inner[path[-1]] = new
     return result
+
+
+def received(total: bytes, **event: Any) -> dict[str, Any]:
+    """An event that receive() brought, `total` being the content up to and with it."""
+    return {"kind": "received", "event": event, "total": len(total), "hash": fnv(total)}
+
+
+def send(total: bytes, **event: Any) -> list[dict[str, Any]]:
+    """An event that the app sent, and that send() returned."""
+    return [{"kind": "send", "event": event, "total": len(total), "hash": fnv(total)}, {"kind": "sent", "result": None}]
+
+
+def rich() -> dict[str, Any]:
+    """Everything that an observation can hold, once: two connections, pipelined requests, streams, failures, odd objects."""
+    page = json.dumps({"items": [{"id": 1, "price": 2.5}, {"id": 2, "price": None}], "at": "10:00", "by": {"a1b2-c3d4": True}}).encode()
+    packed = gzip.compress(page, mtime=1)
+    long = b"x" * 9000
+    traced = {"length": len(long), "hash": fnv(long), "first": long[:4096], "last": long[-4096:]}
+    fields = [(b"content-type", b"application/json"), (b"content-encoding", b"gzip"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+    hints = {"status": 103, "reason": b"Early Hints", "fields": [(b"link", b"</a.css>"), (b"link", b"</b.css>")]}
+    refused = {"type": "builtins.OSError", "message": "gone"}
+    streamed = [
+        received(b"he", type="http.request", body=b"he", more_body=True),
+        *send(b"", type="http.response.start", status=200, headers=fields, trailers=True),
+        received(b"hello", type="http.request", body=b"llo", more_body=False),
+        *send(packed[:20], type="http.response.body", body=packed[:20], more_body=True),
+        *send(packed, type="http.response.body", body=packed[20:], more_body=False),
+        *send(packed, type="http.response.trailers", headers=[(b"x-sum", b"1")]),
+        received(b"hello", type="http.disconnect"),
+    ]
+    uploaded = [
+        received(long, type="http.request", body=traced, more_body=False),
+        *send(b"", type="http.response.start", status=201, headers=[(b"content-type", b"text/plain"), (b"content-length", b"9000")]),
+        *send(long, type="http.response.body", body=traced),
+    ]
+    failed = [
+        {"kind": "receive raised", "raised": {"type": "asyncio.exceptions.CancelledError", "message": ""}},
+        {"kind": "receive raised", "raised": {"type": "builtins.RuntimeError", "message": "no"}},
+        *send(b"", type="http.response.start", status=Instance("http.HTTPStatus", 200), headers=()),
+        *send(b"half", type="http.response.body", body=Instance("bytearray", b"half"), more_body=True),
+        received(b"", type="http.disconnect"),
+        *send(b"halfx", type="http.response.body", body=b"x", more_body=True)[:1],
+        {"kind": "send raised", "raised": refused},
+        *send(b"halfxy", type="http.response.body", body=b"y", more_body=True)[:1],
+    ]
+    socket = [
+        received(b"", type="websocket.connect"),
+        *send(b"", type="websocket.accept", subprotocol="chat", headers=[]),
+        received(b"", type="websocket.receive", text="hi"),
+        received(b"", type="websocket.receive", bytes=b"\x00"),
+        received(b"", type="websocket.disconnect", code=1001, reason=""),
+    ]
+    socket[2]["result"] = 7
+    scope = call()["scope"] | {
+        "headers": [(b"host", b"probe.test"), (b"accept", b"*/*"), (b"cookie", b"a=1"), (b"cookie", b"b=2")],
+        "state": {"db": Instance("demo.Database"), "flags": Instance("demo.Flags", {"on": True}), "ratio": 0.5, 1: "one"},
+        "extensions": {"http.response.debug": {}, "tls": {"chain": ["a", "b"]}},
+        "path_params": (),
+        "nothing": None,
+        "raw_path": traced,
+    }
+    calls = [
+        call(scope=scope, events=streamed),
+        call(scope=call()["scope"] | {"server": ["127.0.0.1", 1000]}, events=uploaded, result=5),
+        call(events=failed, end="raised", raised={"type": "builtins.ValueError", "message": "bad"}),
+        call(
+            connection="other", events=socket, end="still running", scope=call()["scope"] | {"type": "websocket", "subprotocols": ["chat"]}
+        ),
+    ]
+    responses = [
+        response(
+            body=packed,
+            fields=[*fields, (b"Date", b"Tue, 24 Nov 2026 02:08:02 GMT"), (b"server", b"one"), (b"transfer-encoding", b"chunked")],
+            framing="chunked",
+            pieces=2,
+            interim=[{"status": 100, "reason": b"Continue", "fields": []}, hints],
+            trailers=[(b"x-sum", b"1"), (b"X-End", b"2")],
+        ),
+        response(201, long),
+        response(body=b"half", complete=False, framing="close", fields=[(b"connection", b"close")]),
+    ]
+    calls[0]["properties"] = {
+        "receive": "builtin_function_or_method",
+        "send": "coroutine function",
+        "main thread": True,
+        "loop": "uvloop.Loop",
+    }
+    calls[0]["properties"]["recorder"] = "c"
+    main = observation(responses, calls, end="reset")["connections"][0]
+    other = main | {"name": "other", "responses": [], "error": "HPE_INVALID_CONSTANT", "rest": b"hello?", "stray": 2, "end": "silent"}
+    return {"connections": [main, other], "calls": calls, "steps": [(7, "timed out"), (9, "nothing to save")], "settled": False}

@@ -2,12 +2,19 @@
 
 from typing import Any
 
+import pytest
+
+from bridgecheck.conformance.difference import Difference
 from bridgecheck.conformance.fact import Address, Facts, facts_of
 from bridgecheck.conformance.judge import Play, judge, suspects
 
-from .observations import call, changed, observation, response
+from .observations import call, changed, observation, response, rich
 
 HERE = Address("127.0.0.1", 1000)
+
+
+def causes(found: list[Difference]) -> list[str]:
+    return [d.path for d in found if d.because is None]
 
 
 def facts(value: dict[str, Any]) -> Facts:
@@ -35,14 +42,14 @@ def test_what_comes_back_in_every_replay_is_confirmed() -> None:
     play = Play(status(200), status(200), status(404))
     assert suspects(play)
     finding = judge([play] * 4)
-    assert [d.path for d in finding.confirmed] == ["response.status"]
+    assert causes(finding.confirmed) == ["response.status"]
     assert not finding.intermittent
 
 
 def test_what_only_sometimes_comes_back_is_intermittent_and_not_dropped() -> None:
     finding = judge([Play(status(200), status(200), status(404)), SAME, SAME, SAME])
     assert not finding.confirmed
-    assert [d.path for d in finding.intermittent] == ["response.status"]
+    assert causes(finding.intermittent) == ["response.status"]
 
 
 def test_what_shows_only_in_a_replay_is_not_dropped_either() -> None:
@@ -74,11 +81,30 @@ def test_without_a_twin_replays_of_the_reference_show_noise() -> None:
     assert judge([first, Play(clock("10:00:05"), None, clock("10:00:06"))]).differences == []
 
 
-def test_a_quirk_is_no_suspect() -> None:
-    def dated(second: bytes) -> Facts:
-        return facts(observation([response(fields=[(b"date", second)])], []))
+def dated(date: bytes) -> Facts:
+    return facts(observation([response(fields=[(b"date", date)])], []))
 
-    assert not suspects(Play(dated(b"1"), dated(b"1"), dated(b"2")))
+
+NOW, NEXT, LATER = (b"Tue, 24 Nov 2026 %s GMT" % time for time in (b"02:08:02", b"02:08:03", b"02:10:00"))
+
+
+def test_a_quirk_is_no_suspect() -> None:
+    assert not suspects(Play(dated(NOW), dated(NOW), dated(NEXT)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"Tue, 24 Nov 2026 02:08:02 UTC", b"Tue, 24 Nov 2026 01:08:02 GMT", b"Tue, 99 Nov 2026 02:08:02 GMT", b"", b"1"]
+)
+def test_a_wrong_date_is_no_quirk_and_is_not_taken_for_noise_between_plays(wrong: bytes) -> None:
+    plays = [Play(dated(NOW), dated(NEXT), dated(wrong)), Play(dated(LATER), dated(LATER), dated(wrong))]
+    finding = judge(plays)
+    assert [(d.path, d.kind, d.severity) for d in finding.confirmed] == [("response.field[date]", "time", "rule")]
+    assert finding.noise == set()
+
+
+def test_one_more_date_or_product_is_no_quirk() -> None:
+    twice = facts(observation([response(fields=[(b"date", NOW), (b"date", NOW)])], []))
+    assert [d.kind for d in judge([Play(dated(NOW), dated(NOW), twice)] * 2).confirmed if d.path == "response.field[date]"] == ["count"]
 
 
 def test_a_consequence_stands_for_itself_when_its_cause_is_noise() -> None:
@@ -110,7 +136,92 @@ def test_our_own_port_is_no_noise_and_its_type_is_compared() -> None:
 
 
 def test_an_excused_value_is_no_noise() -> None:
-    def dated(second: bytes) -> Facts:
-        return facts(observation([response(fields=[(b"date", second)])], []))
+    assert judge([Play(dated(NOW), dated(NEXT), dated(NOW)), Play(dated(LATER), dated(LATER), dated(LATER))]).noise == set()
 
-    assert judge([Play(dated(b"1"), dated(b"2"), dated(b"3")), Play(dated(b"4"), dated(b"4"), dated(b"4"))]).noise == set()
+
+def identified(sent: bytes, came: bytes) -> Facts:
+    """A response whose x-id the app makes up, as it came over the wire."""
+    return facts(observation([response(fields=[(b"x-id", came)])], [call(headers=[(b"x-id", sent)])]))
+
+
+def test_noise_excuses_a_value_and_not_what_the_server_does_to_it() -> None:
+    moved = Play(identified(b"a", b"a"), identified(b"b", b"b"), identified(b"c", b"c"))
+    assert judge([moved] * 2).differences == []
+    cut = Play(identified(b"aa", b"aa"), identified(b"bb", b"bb"), identified(b"cc", b"c"))
+    assert causes(judge([cut] * 2).confirmed) == ["response.altered[field[x-id]]"]
+    lost = facts(observation([response(fields=[])], [call(headers=[(b"x-id", b"c")])]))
+    assert causes(judge([Play(identified(b"a", b"a"), identified(b"b", b"b"), lost)] * 2).confirmed) == ["response.field[x-id]"]
+
+
+def test_noise_excuses_only_the_kind_of_change_that_was_seen() -> None:
+    def ended(end: str) -> Facts:
+        return facts(observation(end=end))
+
+    assert judge([Play(ended("open"), ended("closed"), ended("closed"))] * 2).differences == []
+    assert judge([Play(ended("closed"), ended("open"), ended("open"))] * 2).differences == []
+    assert causes(judge([Play(ended("open"), ended("closed"), ended("silent"))] * 2).confirmed) == ["end"]
+
+
+def page(text: str, media_type: bytes = b"application/json") -> Facts:
+    return facts(observation([response(body=text.encode(), fields=[(b"content-type", media_type)])], []))
+
+
+@pytest.mark.parametrize(
+    ("reference", "twin", "candidate", "expected"),
+    [
+        ('{"at": 1, "a": 1}', '{"at": 2, "a": 1}', '{"a": 1, "at": 3}', [("response.body", "layout")]),
+        ('{"at": 1, "a": 1}', '{"at": 2, "a": 1}', '{"at": 3,"a": 1}', [("response.body", "layout")]),
+        ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}', '{"a": 1, "b": 3}', [("response.body.$.b", "value")]),
+        ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}', '{"a": 1,"b": 2}', []),
+        ('{"at": 1}', '{"at": 2}', '{"at": "3"}', [("response.body.$.at", "int→str")]),
+        ('{"at": 1}', '{"at": null}', '{"at": 3}', []),
+        ('{"at": 1}', '{"at": null}', "{}", [("response.body.$.at", "missing")]),
+        ('{"m": {"at": 1}}', '{"m": {"at": 2}}', "{}", [("response.body.$.m", "missing")]),
+        ('{"at": 1}', '{"at": 2}', "", [("response.body", "value")]),
+        ('{"at": 1}', '{"at": 2}', '{"at": 3', [("response.body", "value")]),
+        ('{"x": {"a1b2-": 1}}', '{"x": {"c3d4-": 1}}', '{"x": {"e5f6-": 1}}', []),
+        ('{"x": {"a1b2-": 1}}', '{"x": {"c3d4-": 1}}', '{"x": {}}', [("response.body.$.x.*", "count")]),
+        (
+            '{"x": {"a1b2-": 1}}',
+            '{"x": {"c3d4-": 1}}',
+            '{"x": {"name": 1}}',
+            [("response.body.$.x.name", "added"), ("response.body.$.x.*", "count")],
+        ),
+        ("[1, 2]", "[1, 2, 3]", "[1, 2, 3, 4]", []),
+        ("[1, 2]", "[1, 2, 3]", "[2, 2]", [("response.body.$[*]", "value")]),
+        ("<a>", "<b>", "<c>", []),
+    ],
+)
+def test_noise_in_a_body_covers_what_moved_and_no_more(reference: str, twin: str, candidate: str, expected: list[tuple[str, str]]) -> None:
+    media_type = b"text/html" if reference[0] == "<" else b"application/json"
+    play = Play(*(page(text, media_type) for text in (reference, twin, candidate)))
+    assert [(d.path, d.kind) for d in judge([play] * 2).confirmed] == expected
+
+
+def test_a_part_that_comes_and_goes_excuses_nothing_in_it() -> None:
+    gone = facts(observation([], []))
+    finding = judge([Play(status(200), gone, status(404))] * 2)
+    assert "response.status" in causes(finding.confirmed)
+    assert judge([Play(status(200), gone, gone)] * 2).differences == []
+
+
+def test_a_steady_consequence_of_a_cause_that_is_not_steady_stands_for_itself() -> None:
+    def handed(version: str, body: bytes) -> Facts:
+        return facts(observation([response(body=body)], [changed(call(body=body), ("scope", "http_version"), version)]))
+
+    plain = handed("1.1", b"a")
+    finding = judge([Play(plain, plain, handed("1", b"b")), Play(plain, plain, handed("1.1", b"b"))])
+    assert causes(finding.confirmed) == ["send.body"]
+    assert causes(finding.intermittent) == ["scope.http_version"]
+
+
+def test_findings_are_in_the_same_order_every_time() -> None:
+    play = Play(RICH, RICH, facts(observation([response(404)], [])))
+    once, again = judge([play] * 2), judge([play] * 2)
+    assert [d.key for d in once.differences] == [d.key for d in again.differences]
+    assert [d.key for d in once.confirmed] == sorted(
+        (d.key for d in once.confirmed), key=lambda key: (not key[1].startswith("request"), key[:2])
+    )
+
+
+RICH = facts(rich())
