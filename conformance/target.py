@@ -323,27 +323,32 @@ def start_all(targets: Sequence[Target]) -> None:
     """Start all side by side. Where one is not ready, none is left running, and its error is raised."""
     failures: list[BaseException] = []
 
-    def start(target: Target) -> None:
+    def start(target: Target, over: threading.Event) -> None:
         try:
             target.start()
         except BaseException as error:
             failures.append(error)  # the first one is the cause; the others give up because of it
             for other in targets:
                 other.cancel()
+        finally:
+            over.set()
 
-    threads = [threading.Thread(target=start, args=(target,), daemon=True) for target in targets]
+    # Events, since a join that Ctrl-C interrupts takes a running thread for one that has ended (CPython 3.11).
+    overs = [threading.Event() for _ in targets]
+    threads = [threading.Thread(target=start, args=pair, daemon=True) for pair in zip(targets, overs, strict=True)]
     for target in targets:
         target._cancelled.clear()
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        for over in overs:
+            over.wait()
     except BaseException:  # Ctrl-C
         for target in targets:
             target.cancel()
-        for thread in filter(threading.Thread.is_alive, threads):
-            thread.join()
+        for thread, over in zip(threads, overs, strict=True):
+            if thread.ident is not None:
+                over.wait()
         stop_all(targets)
         raise
     if failures:
