@@ -52,7 +52,7 @@ clean:
 
 .venv/installed: .venv/locked pyproject.toml setup.py $(filter-out %_test.c,$(C_FILES)) build/native/made-from
 	@echo 'building bridgecheck into .venv'
-	@PYTHONWARNINGS=ignore CFLAGS='-Wall -Wextra -Werror' $(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore CFLAGS='-O2 -Wall -Wextra -Werror' $(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 build/native/made-from: ci/native.py ci/native.txt | .venv/locked
