@@ -80,6 +80,10 @@ def _word(value: Any) -> str:
 
 
 def _kind(path: str, reference: Any, candidate: Any) -> str:
+    if path == "receive.body" and MISSING in (reference, candidate):
+        content, side = (candidate, "unread→{}") if reference is MISSING else (reference, "{}→unread")
+        if isinstance(content, Content) and content.length == 0:
+            return side.format("empty")
     if reference is MISSING:
         return "added"
     if candidate is MISSING:

@@ -386,7 +386,9 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
         if connection["error"]:
             facts[name, "garbage"] = connection["error"]
         if connection["rest"]:
-            facts[name, "rest"] = _DATE.sub(rb"\1", address.wire(connection["rest"]))
+            head = connection["rest"].find(b"HTTP/1.", 1)  # from there on it is the next answer, as a rule our own marked request's
+            rest = connection["rest"][: head if head > 0 else None]
+            facts[name, "rest"] = _DATE.sub(rb"\1", address.wire(rest))
         for number, response in enumerate(connection["responses"], 1):
             place = f"{name} response {number}"
             _response(facts, place, response, address)

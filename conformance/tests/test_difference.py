@@ -240,3 +240,18 @@ def test_chunks_are_counted_and_reads_are_not() -> None:
 
     assert causes(framed("chunked", 1), framed("chunked", 3)) == [("response.pieces", "one→several")]
     assert causes(framed("close", 1), framed("close", 3)) == []
+
+
+def test_an_empty_content_that_nobody_fetched_is_drift_and_a_lost_content_is_not() -> None:
+    def received(body: bytes) -> dict[str, Any]:
+        return changed(
+            observation(),
+            ("calls", 0, "events", 0),
+            {**call()["events"][0], "event": {"type": "http.request", "body": body}, "total": len(body)},
+        )
+
+    unread = changed(observation(calls=[call(port=2000)]), ("calls", 0, "events", 0), ...)
+    assert causes(received(b""), unread) == [("receive.body", "empty→unread")]
+    assert weight("receive.body", "empty→unread").severity == "drift"
+    assert ("receive.body", "missing") in causes(received(b"hello"), unread)
+    assert weight("receive.body", "missing").severity == "break"
