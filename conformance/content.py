@@ -42,26 +42,26 @@ def _reject(constant: str) -> Any:
 
 @dataclass(frozen=True)
 class Content:
-    """`data` is what there is to compare, beside length and hash: all of it where `whole`."""
+    """What there is to compare of a content: all its bytes, or its beginning, or none, beside length and hash."""
 
     data: bytes | None
     length: int
-    hash: int
+    hash: int = 0  # where `data` is not all
+    coding: str = ""  # what `data` is still behind
     json: bool = field(default=False, compare=False)  # how to compare it, no part of what it is
 
     @classmethod
     def of(cls, data: bytes | None, length: int, digest: int, coding: str, media_type: str) -> "Content":
         """`data` is the content or its beginning, as it came; None where only length and hash are known."""
         whole = data is not None and len(data) == length
-        if data is not None and coding in _WINDOWS:
-            plain = _inflate(data, coding) if whole else None
-            data = _undated(data) if plain is None else plain
-            digest = 0  # it has that second in it
-        elif not whole:
-            data = None
+        if coding in _WINDOWS:
+            plain = _inflate(data, coding) if data is not None and whole else None
+            if plain is None:  # the hash has that second in it
+                return cls(None if data is None else _undated(data), length, 0, coding)
+            data = plain
         if data is None or not whole:
-            return cls(data, length, 0 if coding in _WINDOWS else digest)
-        return cls(data, len(data), 0, media_type == "application/json" or media_type.endswith("+json"))
+            return cls(None, length, digest)
+        return cls(data, len(data), json=media_type == "application/json" or media_type.endswith("+json"))
 
     def text(self) -> str:
         """What is compared as JSON. ValueError where it is no text."""

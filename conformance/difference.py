@@ -96,7 +96,7 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return "count"
     if isinstance(reference, tuple) and _types(reference) != _types(candidate):
         return f"{_types(reference)}→{_types(candidate)}"
-    if path == "response.field[date]" and not all(map(_near, reference, candidate)):
+    if path.startswith("response.") and path.endswith(".field[date]") and not all(map(_near, reference, candidate)):
         return "time"
     return "value"
 
