@@ -298,6 +298,8 @@ def test_a_call_whose_client_is_not_its_own_belongs_to_the_exchange_alone(pair: 
     seen = [[paths(observation) for observation in observations] for ((observations),) in results if observations]
     assert seen == [[[("main", path, "returned")]] * 2 for path in ("/", "/for", "/", "/for")]
     assert pair.unclaimed() == [[], []]
+    steps = "connect a\nconnect b\nsend\n> GET /for HTTP/1.1\n> Host: a\n> X-Forwarded-For: 192.0.2.7\n>"
+    assert paths(played(pair, exchange(steps))) == [("b", "/for", "returned")]
 
 
 def test_what_was_waited_for_in_vain_is_noted(pair: Player) -> None:
@@ -306,6 +308,14 @@ def test_what_was_waited_for_in_vain_is_noted(pair: Player) -> None:
     )
     assert observation["steps"] == [(8, "timed out"), (9, "timed out"), (10, "timed out")]
     assert ends(observation) == ["open"]
+
+
+def test_each_wait_waits_for_the_next(pair: Player) -> None:
+    observation = played(pair, exchange(GET.format(path="/") + "wait call\nwait call within 20ms"))
+    assert observation["steps"] == [(8, "timed out")]
+    steps = "send\n> POST / HTTP/1.1\n> Host: a\n> Expect: 100-continue\n> Content-Length: 1\n>\n"
+    steps += "wait interim\nwait interim within 20ms\nsend\n+ a"
+    assert played(pair, exchange(steps))["steps"] == [(10, "timed out")]
 
 
 def test_results_do_not_depend_on_jobs(pair: Player) -> None:
@@ -465,13 +475,14 @@ def test_a_reset_before_the_answer_is_a_reset(folder: Path) -> None:
     assert ends(observation) == ["reset"]
 
 
-def test_a_reset_after_the_answer_is_a_close(folder: Path) -> None:
+@pytest.mark.parametrize("steps", [ONE, ONE + "wait closed"], ids=["behind our next request", "before it"])
+def test_a_reset_after_the_answer_is_a_close(folder: Path, steps: str) -> None:
     def serve(client: socket.socket) -> None:
         client.sendall(OK)
         reset(client)
 
     with server(answering(serve)) as port:
-        observation = alone(port, folder, exchange(ONE))
+        observation = alone(port, folder, exchange(steps))
     assert (ends(observation), bodies(observation)) == (["closed"], [b"ok"])
 
 
@@ -606,21 +617,21 @@ def test_what_progress_raises_comes_through(folder: Path) -> None:
 
 
 def test_ctrl_c_ends_a_run(folder: Path) -> None:
-    target = place(9, folder)
-    script = (
-        "import sys; from bridgecheck.conformance._player import Player, parse\n"
-        f"one, = parse(b'bridgecheck-exchange 1\\nexchange one\\npause 60s\\nend next\\n', 'f')\n"
-        f"player = Player([{target!r}])\n"
-        "told = lambda played: print('playing', flush=True)\n"
-        "try: player.play([[one]], progress=told)\n"
-        "except KeyboardInterrupt: player.close(); print('interrupted'); sys.exit(130)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "playing\n"
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.read().splitlines()[-1] == "interrupted"
-        assert process.wait() == 130
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        target = place(listening.getsockname()[1], folder)
+        script = (
+            "from bridgecheck.conformance._player import Player, parse\n"
+            "one, = parse(b'bridgecheck-exchange 1\\nexchange one\\nconnect a\\npause 60s\\nend next\\n', 'f')\n"
+            f"player = Player([{target!r}])\n"
+            "try: player.play([[one]])\n"
+            "except KeyboardInterrupt: player.close(); print('interrupted')\n"
+        )
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+            listening.accept()[0].close()  # now it plays
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=50)[0] == "interrupted\n"
     assert not Path(target["doorbell"]).exists()
 
 
