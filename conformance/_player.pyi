@@ -85,13 +85,17 @@ class Call(TypedDict):
 class Instance:
     """Something in a scope or event that is not exactly of a plain type. Compares by type name and value."""
 
-    type: str
+    type: str  # "(cut)" for what was too deep or too large to be traced, "(broken)" for what no recorder writes
     value: Any  # of a subclass's instance; None otherwise
+
+    def __init__(self, type: str, value: Any = None) -> None: ...
 
 class Observation(TypedDict):
     connections: list[Connection]
     calls: list[Call]  # by connection, then in the order they began
-    steps: list[tuple[int, str]]  # (line, what went wrong): "timed out", "nothing to save", "not connected"
+    # (line, what went wrong): "timed out", "nothing to save", "not connected"; "closed", "too short", "final response", "not HTTP" when what is
+    # waited for cannot come any more; at the end "too much" (64 MiB were read), "no answer afterwards" (on a fresh connection)
+    steps: list[tuple[int, str]]
     settled: bool  # every call ended and settled; False: something still ran after the patience
 
 class Target(TypedDict):
