@@ -19,6 +19,7 @@ class Sighting:
     difference: Difference
     session: tuple[Exchange, ...]
     tap: str
+    steady: bool = True  # confirmed there, not intermittent
 
     @property
     def exchange(self) -> Exchange:
@@ -30,14 +31,17 @@ class Bucket:
     """All sightings with one signature, and the consequences that go with them."""
 
     signature: str
-    steady: bool = False
     sightings: list[Sighting] = field(default_factory=list)
     consequences: set[str] = field(default_factory=set)
 
     @property
+    def steady(self) -> bool:
+        return any(sighting.steady for sighting in self.sightings)
+
+    @property
     def shortest(self) -> Sighting:
-        """The smallest thing that shows it."""
-        return min(self.sightings, key=lambda s: (len(s.session), sum(e.sends for e in s.session), s.exchange.name))
+        """The smallest thing that shows it, and shows it every time if there is one."""
+        return min(self.sightings, key=lambda s: (not s.steady, len(s.session), sum(e.sends for e in s.session), s.exchange.name))
 
     @property
     def difference(self) -> Difference:
@@ -69,6 +73,16 @@ def routes(exchange: Exchange) -> list[str]:
     return [f"{method.decode('latin-1')} {target.decode('latin-1').partition('?')[0]}" for method, target in exchange.requests]
 
 
+_WORDS = {
+    "missing": "missing under the candidate",
+    "added": "only under the candidate",
+    "value": "another value under the candidate",
+    "count": "more or fewer values under the candidate",
+    "layout": "the same values, written differently under the candidate",
+    "time": "no date, or another time, under the candidate",
+}
+
+
 def title(difference: Difference) -> str:
     """One line that a person reads: what, under the reference, and under the candidate."""
     path, kind = difference.path, difference.kind
@@ -83,7 +97,10 @@ def title(difference: Difference) -> str:
         return f"{sentence} ({about})" if about else sentence
     if path == "died":
         return "the candidate ends while it serves this" if kind == "running→died" else "the reference ends while it serves this"
-    words = {"missing": "missing under the candidate", "added": "only under the candidate", "value": "another value under the candidate"}
+    if path.startswith("response.altered["):
+        side = "candidate" if kind == "added" else "reference"
+        return f"{path.removeprefix('response.altered[')[:-1]} of the response: not what the app sent, under the {side}"
+    words = _WORDS
     if path in ("response", "call", "connection"):
         words = {"missing": "missing under the candidate", "added": "one more under the candidate"}
     return f"{path}: {words.get(kind) or kind.replace('→', ' → ')}"
@@ -93,13 +110,14 @@ def buckets(found: Iterable[tuple[tuple[Exchange, ...], str, Finding]]) -> list[
     """Group what was found, per exchange (with what goes before it in its session) and tap; heaviest first."""
     grouped: dict[str, Bucket] = {}
     for session, tap, finding in found:
-        for difference in finding.differences:
-            if difference.because is not None:
-                bucket = grouped.setdefault(difference.because.signature, Bucket(difference.because.signature))
-                bucket.consequences.add(title(difference))
-                continue
-            bucket = grouped.setdefault(difference.signature, Bucket(difference.signature))
-            bucket.sightings.append(Sighting(difference, session, tap))
-            bucket.steady |= difference in finding.confirmed
-    order = sorted(grouped.values(), key=lambda b: (-SEVERITIES.index(b.severity), b.difference.side, b.difference.path, b.difference.kind))
-    return order
+        known = {difference.key for difference in finding.differences}
+        for differences, steady in ((finding.confirmed, True), (finding.intermittent, False)):
+            for difference in differences:
+                cause = difference.because
+                shown = cause if cause is not None and cause.key in known else difference
+                bucket = grouped.setdefault(shown.signature, Bucket(shown.signature))
+                if shown is difference:
+                    bucket.sightings.append(Sighting(difference, session, tap, steady))
+                else:
+                    bucket.consequences.add(title(difference))
+    return sorted(grouped.values(), key=lambda b: (-SEVERITIES.index(b.severity), b.difference.side, b.difference.path, b.difference.kind))
