@@ -290,7 +290,7 @@ class _Explainer:
             passed = all(facts[place, d.path] == facts.get((call, "send.body-end")) for facts in sides)
             return self.at.get((call, "send.body-end")) if passed else None
         part = d.path.removeprefix("response.").partition(".$" if " at " in d.place else "\0")[0]
-        if any((place, f"response.altered[{part}]") in facts for facts in sides):
+        if any((place, f"response.altered[{what}]") in facts for facts in sides for what in (part, "status")):
             return None
         inside = self.exact.get((d.place.replace(" response ", " call ", 1), d.path.replace("response.", "send.", 1)))
         return inside or self.at.get((call, f"send.{part}"))

@@ -124,10 +124,11 @@ class _Sent:
 
 def _altered(facts: Facts, place: str, response: dict[str, Any], sent: _Sent) -> None:
     """What came over the wire and is not what the app sent: a fact for each such part, none where the server passed all on."""
+    if response["status"] != plain(sent.status):
+        facts[place, "response.altered[status]"] = True  # and so it is another response
+        return
     came = _by_name(response["fields"], _strip)
     parts = [f"field[{name}]" for name, values in sent.fields.items() if came.get(name) != values]
-    if response["status"] != plain(sent.status):
-        parts.append("status")
     body = response["body"]
     if response["framing"] == "none":  # to HEAD, or a status without content
         whole = True

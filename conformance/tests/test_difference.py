@@ -445,3 +445,13 @@ def test_the_order_of_differences_does_not_hang_on_hashes(seed: str) -> None:
         for value in (seed, "77")
     }
     assert len(outputs) == 1
+
+
+def test_a_response_that_is_not_the_apps_is_told_by_its_status_alone() -> None:
+    """The response of the first request never came, that of the second stands in its place."""
+    reference = observation([response(body=b"hello")], [call(headers=[(b"content-length", b"5")])])
+    candidate = observation([response(400, b"Bad", fields=[(b"content-length", b"3")])], [call(headers=[(b"content-length", b"5")])])
+    reference["connections"][0]["responses"][0]["fields"] = [(b"content-length", b"5")]
+    assert here(reference, candidate) == [("response.body", "value"), ("response.status", "value")]
+    other = changed(candidate, ("calls", 0, "scope", "http_version"), "1")
+    assert ("response.body", "value") in here(reference, other)
