@@ -202,6 +202,8 @@ static bool settle(struct player *player) {
 int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs,
                 const struct player_watcher *watcher, struct target_error *error) {
     size_t lanes = jobs > PLAYER_JOBS_MAX ? PLAYER_JOBS_MAX : jobs;
+    if (lanes > count)
+        lanes = count;
     player->sessions = sessions;
     player->session_count = count;
     player->next_session = player->played = player->active = 0;
