@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .content import MISSING, Content, json_changes
-from .fact import Facts
+from .fact import RESPONSE, Facts
 from .value import Container, same, text, type_name
 from .weight import SEVERITIES, weight
 
@@ -291,6 +291,8 @@ class _Explainer:
             return self.at.get((call, "send.body-end")) if passed else None
         part = d.path.removeprefix("response.").partition(".$" if " at " in d.place else "\0")[0]
         if any((place, f"response.altered[{what}]") in facts for facts in sides for what in (part, "status")):
+            return None
+        if part == "body" and not all(set(facts[call, "send.types"]) <= set(RESPONSE) for facts in sides):
             return None
         inside = self.exact.get((d.place.replace(" response ", " call ", 1), d.path.replace("response.", "send.", 1)))
         return inside or self.at.get((call, f"send.{part}"))

@@ -117,6 +117,7 @@ class _Sent:
 
     status: Any
     fields: Named
+    told: bool  # all its content is in these events
     data: bytes | None  # None where it was too long to be carried whole
     length: int
     hash: int
@@ -130,7 +131,7 @@ def _altered(facts: Facts, place: str, response: dict[str, Any], sent: _Sent) ->
     came = _by_name(response["fields"], _strip)
     parts = [f"field[{name}]" for name, values in sent.fields.items() if came.get(name) != values]
     body = response["body"]
-    if response["framing"] == "none":  # to HEAD, or a status without content
+    if response["framing"] == "none" or not sent.told:  # to HEAD, or a status without content; or nobody knows
         whole = True
     elif response["complete"]:
         whole = (body["length"], body["hash"]) == (sent.length, sent.hash)
@@ -204,6 +205,7 @@ def _scope(facts: Facts, place: str, scope: Any, ports: dict[str, int]) -> None:
             facts[place, f"{path}[1]"] = _chosen(facts[place, f"{path}[1]"], ports[key])
 
 
+RESPONSE = ("http.response.start", "http.response.body", "http.response.trailers")  # others may be content: a file's path, say
 _PIECES = ("http.request", "http.response.body")  # in how many of these content comes is not what it means
 _DISCONNECTS = ("http.disconnect", "websocket.disconnect")
 
@@ -320,7 +322,8 @@ def _send(facts: Facts, place: str, events: list[_Event], address: Address) -> _
     named = {name: tuple(address.wire(item) if isinstance(item, bytes) else item for item in items) for name, items in raw.items()}
     for name, values in _with_length(named, length).items():
         facts[place, f"send.field[{name}]"] = values
-    return _Sent(start.keys.get("status"), raw, _inline(content), length, digest)
+    told = all(event.type in RESPONSE for event in sent)
+    return _Sent(start.keys.get("status"), raw, told, _inline(content), length, digest)
 
 
 _NOTHING = 0xCBF29CE484222325  # the trace's hash (FNV-1a, 64 bit) of no content

@@ -455,3 +455,14 @@ def test_a_response_that_is_not_the_apps_is_told_by_its_status_alone() -> None:
     assert here(reference, candidate) == [("response.body", "value"), ("response.status", "value")]
     other = changed(candidate, ("calls", 0, "scope", "http_version"), "1")
     assert ("response.body", "value") in here(reference, other)
+
+
+def test_content_that_the_server_reads_itself_cannot_be_held_against_what_the_app_sent() -> None:
+    def from_file(body: bytes, scheme: str) -> dict[str, Any]:
+        events = [*send(b"", type="http.response.start", status=200, headers=[]), *send(b"", type="http.response.pathsend", path="/a")]
+        return observation([response(body=body)], [call(events=events, scope=call()["scope"] | {"scheme": scheme})])
+
+    sent = observation([response(body=b"hello")], [call(headers=[], scope=call()["scope"] | {"scheme": "http"})])
+    assert here(sent, from_file(b"hello", "https")) == [("receive.body", "empty→unread"), ("scope.scheme", "value")]
+    assert ("response.body", "value") in here(sent, from_file(b"hullo", "https"))
+    assert here(from_file(b"hello", "http"), from_file(b"hullo", "https")) == [("scope.scheme", "value"), ("response.body", "value")]
