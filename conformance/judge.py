@@ -87,7 +87,7 @@ def judge(plays: Sequence[Play], rule: str = "") -> Finding:
     for play in plays:
         for difference in _standing(play, noise, rule):
             seen.setdefault(difference.key, []).append(difference)
-    steady = {key for key, found in seen.items() if len(found) == len(plays)}
+    steady = {key for key, found in seen.items() if len(found) == len(plays) > 1}
     finding = Finding(noise=set(noise.kinds))
     for key, found in seen.items():
         # What stood for itself in one play does so for good, and what is steady does not follow from what is not.

@@ -205,14 +205,42 @@ def test_a_part_that_comes_and_goes_excuses_nothing_in_it() -> None:
     assert judge([Play(status(200), gone, gone)] * 2).differences == []
 
 
-def test_a_steady_consequence_of_a_cause_that_is_not_steady_stands_for_itself() -> None:
-    def handed(version: str, body: bytes) -> Facts:
-        return facts(observation([response(body=body)], [changed(call(body=body), ("scope", "http_version"), version)]))
+def handed(version: str, body: bytes, scheme: str = "http") -> Facts:
+    """An app that answers by what it was handed."""
+    scope = call()["scope"] | {"http_version": version, "scheme": scheme}
+    return facts(observation([response(body=body)], [call(body=body, scope=scope)]))
 
+
+def test_a_steady_consequence_of_a_cause_that_is_not_steady_stands_for_itself() -> None:
     plain = handed("1.1", b"a")
     finding = judge([Play(plain, plain, handed("1", b"b")), Play(plain, plain, handed("1.1", b"b"))])
     assert causes(finding.confirmed) == ["send.body"]
+    assert [(d.path, d.because and d.because.path) for d in finding.confirmed] == [("send.body", None), ("response.body", "send.body")]
     assert causes(finding.intermittent) == ["scope.http_version"]
+    finding = judge([Play(plain, plain, handed("1", b"b")), Play(plain, plain, handed("1.1", b"b", "https"))])
+    assert causes(finding.confirmed) == ["send.body", "response.body"]
+    assert causes(finding.intermittent) == ["scope.http_version", "scope.scheme"]
+
+
+def test_a_consequence_that_comes_and_goes_with_its_cause_stays_one() -> None:
+    plain = handed("1.1", b"a")
+    finding = judge([Play(plain, plain, handed("1", b"b")), Play(plain, plain, plain)])
+    assert causes(finding.intermittent) == ["scope.http_version"]
+    assert {d.path for d in finding.intermittent} == {"scope.http_version", "send.body", "response.body"}
+
+
+def test_what_the_reference_has_only_sometimes_may_be_there_or_not() -> None:
+    with_field, without = facts(observation([response(fields=[(b"x-a", b"1")])], [])), facts(observation([response(fields=[])], []))
+    assert judge([Play(with_field, with_field, with_field), Play(without, without, with_field)]).differences == []
+    assert judge([Play(without, without, without), Play(with_field, with_field, without)]).differences == []
+    open_, closed = facts(observation(end="open")), facts(observation(end="closed"))
+    assert judge([Play(open_, open_, open_), Play(closed, closed, open_)]).differences == []
+
+
+def test_one_play_confirms_nothing() -> None:
+    finding = judge([Play(status(200), status(200), status(404))])
+    assert finding.confirmed == []
+    assert causes(finding.intermittent) == ["response.status"]
 
 
 def test_findings_are_in_the_same_order_every_time() -> None:
