@@ -53,15 +53,14 @@ class Content:
     @classmethod
     def of(cls, data: bytes | None, length: int, digest: int, coding: str, media_type: str) -> "Content":
         """`data` is the content or its beginning, as it came; None where only length and hash are known."""
-        whole = data is not None and len(data) == length
+        whole = data if data is not None and len(data) == length else None
         if coding in _WINDOWS:
-            plain = _inflate(data, coding) if data is not None and whole else None
-            if plain is None:  # the hash has that second in it
+            whole = _inflate(whole, coding) if whole is not None else None
+            if whole is None:  # the hash has that second in it
                 return cls(None if data is None else _undated(data), length, 0, coding)
-            data = plain
-        if data is None or not whole:
+        if whole is None:
             return cls(None, length, digest)
-        return cls(data, len(data), json=media_type == "application/json" or media_type.endswith("+json"))
+        return cls(whole, len(whole), json=media_type == "application/json" or media_type.endswith("+json"))
 
     def text(self) -> str:
         """What is compared as JSON. ValueError where it is no text."""
