@@ -77,6 +77,8 @@ def test_a_steady_and_an_intermittent_sighting_of_one_exchange_are_told_apart() 
         ("response.altered[field[a]]", "missing", "field[a] of the response: not what the app sent, under the reference"),
         ("response", "added", "response: one more under the candidate"),
         ("request[FR-HOST-01]", "served→refused", "the reference serves this request, the candidate does not (FR-HOST-01)"),
+        ("request", "refused→served", "the candidate serves a request that the reference does not"),
+        ("died", "running→died", "the candidate ends while it serves this"),
         ("died", "died→running", "the reference ends while it serves this"),
     ],
 )
