@@ -16,7 +16,7 @@ from bridgecheck.conformance.difference import Difference, differences
 from bridgecheck.conformance.fact import Address, Facts, facts_of, facts_of_all
 from bridgecheck.conformance.weight import quirk
 
-from .observations import response, rich
+from .observations import observation, response, rich
 
 HERE = Address("127.0.0.1", 1000)
 TOML = files("bridgecheck.conformance").joinpath("observation.toml").read_text("utf-8")
@@ -271,3 +271,16 @@ def test_every_weighed_path_is_one_that_there_is() -> None:
     assert [
         path for path in weighed if path != "*" and not any(p.fullmatch(path.replace("*", any_)) for p in table for any_ in ("", "x", ".x"))
     ] == []
+
+
+def test_the_same_bytes_are_not_the_same_where_they_hold_the_address_of_one_side() -> None:
+    def linked(body: bytes) -> Any:
+        return observation([response(body=body, fields=[(b"location", b"http://" + body)])], [])
+
+    there = Address("127.0.0.1", 2000)
+    same, own = linked(b"127.0.0.1:1000/a"), linked(b"127.0.0.1:2000/a")
+    left, right = facts_of_all([same, same], [HERE, there])
+    assert {d.path for d in differences(left, right)} == {"response.body", "response.field[location]"}
+    assert differences(*facts_of_all([same, own], [HERE, there])) == []
+    left, right = facts_of_all([linked(b"127.0.0.1:10001"), linked(b"127.0.0.1:20001")], [HERE, there])
+    assert {d.path for d in differences(left, right)} == {"response.body", "response.field[location]"}
