@@ -241,12 +241,14 @@ class Gate:
         """What would make a "same" worthless: nothing answered, calls that no trace shows, traffic of another app."""
         answered = agreed = recorded = 0
         traced = [0] * (3 if self.plan.twin else 2)
+        succeeded = [0] * len(traced)
         for session, played in zip(tap.sessions, result.facts, strict=True):
             for exchange, facts in zip(session, played, strict=True):
                 if facts is None:
                     continue
                 for side, item in enumerate(facts):
                     traced[side] += any(path == "call" for _, path in item)
+                    succeeded[side] += any(path == "response.status" and 200 <= value < 300 for (_, path), value in item.items())
                 statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
                 calls = any(path == "call" for _, path in facts[0])
                 answered += calls and any(200 <= status < 300 for status in statuses)
@@ -257,8 +259,9 @@ class Gate:
                     agreed += exchange.meta["status"].split() == [str(status) for status in statuses]
         if not answered:
             self.unearned.append(f"{tap.name}: not one 2xx came from the app; nothing that matters was compared")
-        if answered and not all(traced):
-            self.unearned.append(f"{tap.name}: a target answered, but traced no call of the app; the observer is not in its process")
+        for target, good, calls in zip(("reference", *("twin",) * self.plan.twin, "candidate"), succeeded, traced, strict=True):
+            if good and not calls:
+                self.unearned.append(f"{tap.name}: the {target} answered 2xx, but no call of the app was traced; it does not run the app")
         if recorded and agreed < recorded * STATUSES_AGREE:
             self.unearned.append(
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
