@@ -154,7 +154,7 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
             f"  [{style}]{bucket.severity:5}[/{style}] {escape(bucket.title)}{steady}  [dim]{escape(where)}[/dim]", highlight=False
         )
         if bucket.severity != "drift":
-            values = (_short(report.show(value)) for value in (difference.reference, difference.candidate))
+            values = (_short(value) for value in (difference.reference, difference.candidate))
             console.print(
                 f"        {escape(servers[0])}: {escape(next(values))}   {escape(servers[1])}: {escape(next(values))}", highlight=False
             )
@@ -170,6 +170,6 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
     )
 
 
-def _short(text: str) -> str:
-    line = text.partition("\\n")[0]
+def _short(value: object) -> str:
+    line = report.show(value.partition("\n")[0] if isinstance(value, str) else value)
     return line if len(line) <= 80 else f"{line[:79]}…"
