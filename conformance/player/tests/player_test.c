@@ -187,7 +187,8 @@ static void serve_late_end(struct server *server, int fd) {
 
 static void test_the_bell_wakes_for_the_end_of_a_call(void **state) {
     (void)state;
-    expect(serve_late_end, "exchange late\n" GET("/") "end open 1ms\n", false, false, 1, PATIENT, "0.0\n  late: main 200 open, 1 calls;\n");
+    expect(serve_late_end, "exchange late\n" GET("/") "wait response\nend open 1ms\n", false, false, 1, PATIENT,
+           "0.0\n  late: main 200 open, 1 calls;\n");
 }
 
 /* The call begins only when the player asks, on another connection, whether one is still to come; the file is as new. */
