@@ -232,7 +232,9 @@ _TOLD = tuple(
 _FRAMING = {"content-length": (True, False), "chunked": (False, True), "close": (False, False)}  # which of the two fields tells it
 _SERVER_MADE = re.compile(r"response\.(?!complete|interim|trailer).*")
 _APP_ACTS = re.compile(r"send\.(?!raised|result|pending).*|call\..*|answer-before-body-end")
-_APP_INPUT = re.compile(r"scope.*|receive\..*|send\.(raised|result)")
+# An app seldom answers by its client's or server's address, while some servers hand out another kind of it in every call: to take that for
+# the cause would hide whatever else happened there. What an extension offers is used in few calls, too.
+_APP_INPUT = re.compile(r"scope(?!\.(client|server|extensions)).*|receive\..*|send\.(raised|result)")
 
 
 class _Explainer:
@@ -246,7 +248,10 @@ class _Explainer:
         for d in found:
             place, inside, _ = d.place.partition(" at ")
             self.at.setdefault((place, d.path.partition(".$")[0] if inside else d.path), d)
-            if _APP_INPUT.fullmatch(d.path):
+        for d in found:
+            place = d.place.partition(" at ")[0]
+            # What is only told twice, or was not fetched, made no app act otherwise.
+            if _APP_INPUT.fullmatch(d.path) and "unread" not in d.kind and self._told(d, place) is None:
                 self.inputs.setdefault(place, []).append(d)
 
     def cause(self, d: Difference) -> Difference | None:

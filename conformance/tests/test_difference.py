@@ -254,7 +254,7 @@ def test_an_empty_content_that_nobody_fetched_is_drift_and_a_lost_content_is_not
         )
 
     unread = changed(observation(calls=[call(port=2000)]), ("calls", 0, "events", 0), ...)
-    assert causes(received(b""), unread) == [("receive.body", "empty→unread")]
+    assert causes(received(b""), unread) == [("answer-before-body-end", "no→yes"), ("receive.body", "empty→unread")]
     assert weight("receive.body", "empty→unread").severity == "drift"
     assert ("receive.body", "missing") in causes(received(b"hello"), unread)
     assert weight("receive.body", "missing").severity == "break"
@@ -466,3 +466,12 @@ def test_content_that_the_server_reads_itself_cannot_be_held_against_what_the_ap
     assert here(sent, from_file(b"hello", "https")) == [("receive.body", "empty→unread"), ("scope.scheme", "value")]
     assert ("response.body", "value") in here(sent, from_file(b"hullo", "https"))
     assert here(from_file(b"hello", "http"), from_file(b"hullo", "https")) == [("scope.scheme", "value"), ("response.body", "value")]
+
+
+def test_neither_an_address_nor_an_unfetched_end_hides_what_the_app_did_otherwise() -> None:
+    unread = changed(observation([response(body=b"hullo")], [call(port=2000, body=b"hullo")]), ("calls", 0, "events", 0), ...)
+    unread = changed(unread, ("calls", 0, "scope", "client"), ("127.0.0.1", "20000"))
+    found = compare(observation(), unread)
+    standing = {(d.path, d.severity) for d in found if d.because is None}
+    assert standing >= {("send.body", "break"), ("scope.client[1]", "break"), ("receive.body", "drift")}
+    assert [d.path for d in found if d.path == "receive.body-end" and d.because is None] == []
