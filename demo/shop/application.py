@@ -1,6 +1,7 @@
 """The app itself: lifespan, middleware and which routers it is made of."""
 
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,14 +19,18 @@ from .state import State
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-    """Read the environment here and not at import, so that a test or a second server can choose its own."""
-    database = Database(os.environ.get("SHOP_DATABASE", "shop.sqlite"))
-    await run_in_threadpool(database.prepare)
-    yield {
-        "database": database,
-        "signer": Signer(os.environ.get("SHOP_SECRET", "demo-secret")),
-        "currency": os.environ.get("SHOP_CURRENCY", "EUR"),
-    }
+    """Read the environment here and not at import, so that a test or a second server can choose its own.
+
+    Without SHOP_DATABASE the file lasts as long as the process: two shops on one machine never share one by chance.
+    """
+    with tempfile.TemporaryDirectory(prefix="shop-") as folder:
+        database = Database(os.environ.get("SHOP_DATABASE") or os.path.join(folder, "shop.sqlite"))
+        await run_in_threadpool(database.prepare)
+        yield {
+            "database": database,
+            "signer": Signer(os.environ.get("SHOP_SECRET", "demo-secret")),
+            "currency": os.environ.get("SHOP_CURRENCY", "EUR"),
+        }
 
 
 app = FastAPI(title="Shop", version="1.0.0", lifespan=lifespan)
