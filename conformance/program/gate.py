@@ -31,13 +31,19 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.option(
     "--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic."
 )
-@click.option("--tier", type=click.Choice(["quick", "default", "deep"]), default="default", show_default=True, help="How much is played.")
+@click.option(
+    "--tier",
+    type=click.Choice(["quick", "default", "deep"]),
+    default="default",
+    show_default=True,
+    help="quick leaves out the cases that wait.",
+)
 @click.option("--twin", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Run the reference twice, to know noise.")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="rule", show_default=True, help="The lightest finding that is no longer the same."
 )
 @click.option("--report", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("bridgecheck-report"), show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="For taps that choose.")
+@click.option("--seed", type=int, default=0, show_default=True, help="For taps that choose; none of these does.")
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state."
 )
@@ -77,8 +83,8 @@ def gate(
     servers = [parse_server(reference), parse_server(candidate)]
     own = options.app(application, factory, app_dir, context)
     probe = options.probe()
-    found = [tap.spec()] if "spec" in chosen else []
-    not_tried = _not_tried(chosen, traffic)
+    found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
+    not_tried = _not_tried(chosen, traffic, tier)
     if "recorded" in chosen and traffic:
         found.append(tap.recorded(traffic))
     if not found:
@@ -131,10 +137,14 @@ def _progress(console: Console) -> Iterator[Tick]:
         yield tick
 
 
-def _not_tried(chosen: list[str], traffic: tuple[Path, ...]) -> list[str]:
+def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str) -> list[str]:
     missing = [f"tap {name}: left out by --taps" for name in TAPS if name not in chosen]
     if "recorded" in chosen and not traffic:
         missing.append("the app's own routes: no --traffic was given")
+    if tier == "quick" and "spec" in chosen:
+        missing.append("spec cases that wait: left out by --tier quick")
+    if tier == "deep":
+        missing.append("exploration: no tap explores yet, deep is the default tier")
     return [*missing, "WebSocket, signals and exit codes: the player has not learnt them"]
 
 

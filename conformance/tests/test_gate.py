@@ -124,6 +124,14 @@ def test_two_runs_write_the_same_report_whatever_the_jobs(folder: Path) -> None:
     assert (folder / "one" / "report.json").read_bytes() == (folder / "two" / "report.json").read_bytes()
 
 
+def test_the_quick_tier_leaves_out_what_waits_and_says_so(folder: Path) -> None:
+    done = gate("apps:good", "--candidate", "uvicorn", "--tier", "quick", "--twin", "off", taps="spec", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = _report(folder)
+    assert 50 <= report["exchanges"]["total"] < 150
+    assert "spec cases that wait: left out by --tier quick" in report["not_tried"]
+
+
 def test_a_factory_makes_the_app(folder: Path) -> None:
     done = gate("apps:make", "--factory", "--candidate", "uvicorn", "--twin", "off", "--traffic", "own.exchange", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
