@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 from bridgecheck.conformance._player import Instance
+from bridgecheck.conformance.difference import differences
+from bridgecheck.conformance.fact import Address, facts_of
 
 HASH = 0xCBF29CE484222325
+HERE = Address("127.0.0.1", 1000)
 
 
 def fnv(data: bytes) -> int:
@@ -188,3 +191,8 @@ def rich() -> dict[str, Any]:
     main = observation(responses, calls, end="reset")["connections"][0]
     other = main | {"name": "other", "responses": [], "error": "HPE_INVALID_CONSTANT", "rest": b"hello?", "stray": 2, "end": "silent"}
     return {"connections": [main, other], "calls": calls, "steps": [(7, "timed out"), (9, "nothing to save")], "settled": False}
+
+
+def here(reference: dict[str, Any], candidate: dict[str, Any]) -> list[tuple[str, str]]:
+    """Causes, both sides on one port."""
+    return [(d.path, d.kind) for d in differences(facts_of(reference, HERE), facts_of(candidate, HERE)) if d.because is None]
