@@ -8,7 +8,7 @@ from bridgecheck.conformance._player import Instance
 from bridgecheck.conformance.difference import differences
 from bridgecheck.conformance.fact import Address, facts_of
 
-from .observations import HERE, call, changed, here, observation, response, send
+from .observations import HERE, call, changed, here, observation, received, response, send
 
 
 def stated(path: str, new: Any, **changes: Any) -> dict[str, Any]:
@@ -233,3 +233,49 @@ def test_what_is_not_passed_on_is_altered() -> None:
     assert altered(response(fields=fields, body=b"hello"), *begun) == ["body"]
     assert altered(response(fields=fields, body=b"hu", complete=False), *begun, *body) == ["body"]
     assert altered(response(404, fields=[], body=b"hullo"), *begun, *body) == ["status"]
+
+
+def test_a_json_value_is_carried_by_the_same_value_that_the_app_sent() -> None:
+    kind = [(b"content-type", b"application/json")]
+
+    def answered(came: bytes, sent: bytes, scheme: str) -> dict[str, Any]:
+        handed = call()["scope"] | {"scheme": scheme}
+        return observation([response(body=came, fields=kind)], [call(body=sent, headers=kind, scope=handed)])
+
+    reference = answered(b'{"a": 1, "b": 2}', b'{"a": 1, "b": 2}', "http")
+    carried = answered(b'{"a": 1, "b": 3}', b'{"a": 1, "b": 3}', "https")
+    assert here(reference, carried) == [("scope.scheme", "value")]
+    same_scope = answered(b'{"a": 1, "b": 3}', b'{"a": 1, "b": 3}', "http")
+    found = differences(facts_of(reference, HERE), facts_of(same_scope, HERE))
+    assert [(d.path, d.because and d.because.path) for d in found] == [("send.body.$.b", None), ("response.body.$.b", "send.body.$.b")]
+    one_more = answered(b'{"a": 9, "b": 3}', b'{"a": 1, "b": 3}', "https")
+    assert here(reference, one_more) == [("scope.scheme", "value"), ("response.body.$.a", "value"), ("response.body.$.b", "value")]
+
+
+def test_an_upload_cut_short_is_told_by_its_bytes_and_by_its_end() -> None:
+    whole = observation([], [call(events=[received(b"hello", type="http.request", body=b"hello", more_body=False)])])
+    cut = observation([], [call(events=[received(b"he", type="http.request", body=b"he", more_body=True)])])
+    assert here(whole, cut) == [("receive.body", "value"), ("receive.body-end", "yes→no")]
+
+
+def test_a_field_of_the_servers_own_answer_goes_with_it() -> None:
+    failed = call(events=[], end="raised", raised={"type": "KeyError", "message": "x"})
+    own = observation([response(500, b"Error", fields=[(b"x-error", b"1")], framing="close", version="1.0")], [failed])
+    unfetched = ("receive.body", "empty→unread")
+    assert here(observation(), own) == [("call.end", "returned→raised KeyError"), unfetched, ("send.types", "count")]
+
+
+def test_an_end_is_passed_on_only_where_it_was_so_on_both_sides() -> None:
+    reference, candidate = streamed(whole=True, complete=False), streamed(whole=False, complete=True)
+    assert ("response.complete", "no→yes") in here(reference, candidate)
+
+
+def test_what_follows_garbage_counts_up_to_the_next_head() -> None:
+    def broken(rest: bytes) -> dict[str, Any]:
+        return observation(error="HPE_INVALID_CONSTANT", rest=rest)
+
+    assert here(broken(b"hello"), broken(b"hello" + b"HTTP/1.1 200 OK\r\n")) == []
+    assert here(broken(b"hello"), broken(b"hell")) == [("rest", "value")]
+    assert here(broken(b"HTTP/1.1 200"), broken(b"HTTP/1.1 404")) == [("rest", "value")]
+    assert here(broken(b"HTTP/1.1 2\r\nDate: a\r\n"), broken(b"HTTP/1.1 2\r\nDate: b\r\n")) == []
+    assert here(observation(), observation(rest=b"HTTP/1.1 200 OK\r\n")) == [("rest", "added")]
