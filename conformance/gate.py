@@ -233,7 +233,7 @@ class Gate:
                 call_facts(facts, f"lifespan call {number}", call, Address(target.host, target.port))
             sides.append(facts)
         noise = {(d.place, d.path) for d in differences(sides[0], sides[1])} if self.plan.twin else set()
-        found = [replace(d, path=f"lifespan.{d.path}") for d in differences(sides[0], sides[-1]) if (d.place, d.path) not in noise]
+        found = [_of_lifespan(d) for d in differences(sides[0], sides[-1]) if (d.place, d.path) not in noise]
         if found:
             self.found.append((tuple(tap.sessions[0][:1]), tap.name, Finding(found)))
 
@@ -267,6 +267,12 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
         self.unearned.extend(result.untraced[:5])
+
+
+def _of_lifespan(difference: Difference) -> Difference:
+    """The same, named as a fact of the process; and so its cause."""
+    because = difference.because and _of_lifespan(difference.because)
+    return replace(difference, path=f"lifespan.{difference.path}", because=because)
 
 
 def _chunks(chosen: list[int], sessions: Sequence[Session]) -> Iterator[list[int]]:

@@ -32,7 +32,10 @@ def show(value: Any) -> str:
         return f"{value.length} bytes, hash {value.hash:016x}"
     if isinstance(value, Content):
         value = value.data
-    text = value.__qualname__ if isinstance(value, type) else repr(value)
+    try:
+        text = value.__qualname__ if isinstance(value, type) else repr(value)
+    except ValueError:  # an int with more digits than Python cares to write
+        text = f"{type(value).__qualname__} too long to write down"
     return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"
 
 
