@@ -1,0 +1,76 @@
+"""The native front end (bridge/asgi over bridge/core): connections, HTTP, and the tasks that run the app. All else is Python beside it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+class Server:
+    """All of one process's connections. Belongs to the thread and loop it was made in; from another thread its methods raise RuntimeError.
+
+    loop                 the running loop; libuv is a guest in it (add_reader, call_later, call_soon)
+    app                  the ASGI 3 callable
+    state                the lifespan's state; each request's scope gets a shallow copy
+    faces                (run, receive, send), the coroutine functions of bridge/faces.py; each gets the request's cycle as first argument
+    root_path            put before path and raw_path in every scope; ASCII
+    asgi_version         scope["asgi"]["version"]: "3.0" or "2.0"
+    default_fields       (name, value) of the fields that stand before the app's own in every response; names in lower case
+    date_field           whether a date field, renewed each second, stands before these
+    phrases              {status: reason phrase} for 100..599; a status that is not in it is refused in send
+    timeout_keep_alive   seconds that a connection may stay idle after a response; 0 or more
+    limit_concurrency    with this many connections or tasks a request is answered with 503; None: no limit
+    logger               "uvicorn.error"
+    access_logger        "uvicorn.access"
+    log_access           called as log_access(scope, status) at each response start, where access_logger.hasHandlers() was true when the
+                         connection was made; what it raises is raised in the app's send
+    forwarded            called as forwarded(scope) for requests with an x-forwarded-for or x-forwarded-proto field, before the app sees the
+                         scope: rewrites scope["client"] and scope["scheme"] in place. None: such fields are fields like any other
+    reset_context        each request's task runs in a new, empty contextvars.Context
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        app: Callable[..., Any],
+        state: dict[str, Any],
+        faces: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]],
+        root_path: str,
+        asgi_version: str,
+        default_fields: list[tuple[bytes, bytes]],
+        date_field: bool,
+        phrases: dict[int, str],
+        timeout_keep_alive: float,
+        limit_concurrency: int | None,
+        logger: logging.Logger,
+        access_logger: logging.Logger,
+        log_access: Callable[[dict[str, Any], int], None],
+        forwarded: Callable[[dict[str, Any]], None] | None,
+        reset_context: bool,
+    ) -> None: ...
+    def listen(self, fd: int, backlog: int) -> None:
+        """Accept connections on fd, a bound stream socket. The server owns fd from the call on, also where listening fails (OSError)."""
+
+    def stop_listening(self) -> None:
+        """Close the listening sockets. Connections stay."""
+
+    def shutdown(self) -> None:
+        """Idle connections close now, the others after the response they are in."""
+
+    def cancel(self, message: str) -> None:
+        """Cancel every running task with this message."""
+
+    def close(self) -> None:
+        """End all: listening sockets, timers, connections without a further byte. Nothing is left in the loop. May be called twice."""
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open, those included that have bytes left to write."""
+
+    @property
+    def tasks(self) -> int:
+        """Tasks that run the app, also those whose connection is gone."""
+
+    @property
+    def total_requests(self) -> int:
+        """Responses completed since the server was made."""
