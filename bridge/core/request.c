@@ -11,6 +11,9 @@
 #define FIELDS_FIRST 16u
 #define FIELDS_KEPT 64u
 
+/* Of llhttp's flags, those by which it goes on behind a request or drops what comes. */
+#define CONNECTION (F_CONNECTION_CLOSE | F_CONNECTION_KEEP_ALIVE)
+
 static int fail(struct request_parser *parser, enum request_result failure) {
     parser->failure = failure;
     return HPE_USER;
@@ -155,6 +158,7 @@ static int on_headers_complete(llhttp_t *llhttp) {
     struct request_head head;
     if (!read_head(parser, &head))
         return fail(parser, REQUEST_INVALID);
+    parser->connection = llhttp->flags & CONNECTION;
     llhttp->upgrade = 0; /* so that llhttp takes content for content, and goes on behind it */
     if (parser->events->head(parser->owner, &head) != 0)
         return fail(parser, REQUEST_STOPPED);
@@ -172,6 +176,7 @@ static int on_body(llhttp_t *llhttp, const char *data, size_t size) {
 
 static int on_message_complete(llhttp_t *llhttp) {
     struct request_parser *parser = llhttp->data;
+    llhttp->flags = (uint16_t)((llhttp->flags & ~CONNECTION) | parser->connection); /* a trailer field says nothing of the connection */
     parser->within = false;
     parser->run = NULL;
     parser->run_size = 0;

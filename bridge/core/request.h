@@ -79,6 +79,7 @@ struct request_parser {
     size_t field_count, field_capacity;
     uint32_t target_size;           /* at the start of `text` */
     uint32_t name_size, value_size; /* of the field under way, at the end of `text` */
+    uint16_t connection;            /* what llhttp has read in the Connection fields of the head */
     bool within;                    /* a request is under way */
     const char *run; /* where in the bytes that are fed those began that are no content; NULL: in content, or between requests */
     size_t run_size; /* how many of them were fed before */
