@@ -232,11 +232,10 @@ void response_init(struct response *response, bool keep_alive, bool head, bool o
 enum response_fault response_start(struct response *response, struct buffer *out, const struct allocator *allocator, unsigned status,
                                    const char *reason, size_t reason_size, const struct response_defaults *defaults,
                                    const struct response_field *fields, size_t field_count) {
-    /* What stays so if it fails. */
+    /* So it stays if it fails, and RESPONSE_BARE. */
     bool keep_alive = response->keep_alive;
     response->started = true;
     response->keep_alive = false;
-    response->framing = RESPONSE_BARE;
     if (status < 100 || status > 599)
         return RESPONSE_STATUS_INVALID;
     if (status < 200)
