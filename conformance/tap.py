@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from ._player import Exchange, ExchangeError, parse
+from .demand import Demand, DemandError
 from .errors import UsageError
 
 MAGIC = b"bridgecheck-exchange 1\n"
@@ -32,13 +33,19 @@ class Tap:
 
 
 def read(path: Path) -> list[Exchange]:
-    """The exchanges of one file. UsageError names file, line and column."""
+    """The exchanges of one file. UsageError names file, line and column, or file, line and exchange of a `must`."""
     try:
-        return parse(path.read_bytes(), str(path))
+        exchanges = parse(path.read_bytes(), str(path))
     except ExchangeError as error:
         raise UsageError(f"{error.file}:{error.line}:{error.column}: {error.message}") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+    for exchange in exchanges:
+        try:
+            Demand.of(exchange.meta)
+        except DemandError as error:
+            raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: must: {error}") from None
+    return exchanges
 
 
 def sessions(exchanges: Iterable[Exchange]) -> list[Session]:

@@ -1,0 +1,191 @@
+"""Demands: what an exchange says that a server must do, as conditions on facts.
+
+Owns the grammar of `must` (docs/cases.md). Knows places, paths and values of facts; nothing of differences, servers or files.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from .content import MISSING, Content
+from .errors import UsageError
+from .fact import Facts, Key
+from .value import Length, same
+
+# The paths of docs/observation.md that a clause can name, by the part of an exchange they stand in.
+_PATHS = (
+    (
+        "response",
+        r"response(\.(status|reason|version|field-order|field-case|framing|body|complete|interim|interim\.reason|pieces"
+        r"|(interim\.)?field\[.+\]|trailer\[.+\]|altered\[.+\]))?",
+    ),
+    (
+        "call",
+        r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|raised)"
+        r"|send\.(status|field\[.+\]|raised|raised-text|result|pending)"
+        r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
+    ),
+    ("", r"connection|end|stray|garbage|rest"),
+)
+_TOKEN = re.compile(
+    r"""[ ]*(?:(?P<text>b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*')|(?P<mark>[;|,=]|\(\))|(?P<word>(?:\[(?:[^][]|\[[^]]*\])*\]|[^][ ;|,='"])+))[ ]*"""
+)
+_WORDS = {"yes": True, "no": False}
+_CONDITIONS = ("missing", "present", "any")
+
+Token = tuple[str, str]  # kind ("text", "mark" or "word") and what was written
+
+
+class DemandError(UsageError):
+    """A `must` that does not fit the grammar."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A condition on one fact. `values`: those it may have, each as its parts; None for any."""
+
+    spot: Key
+    values: tuple[tuple[Any, ...], ...] | None
+    absent: bool  # it may be missing
+
+    def holds(self, facts: Facts) -> bool:
+        fact = facts.get(self.spot, MISSING)
+        if fact is MISSING:
+            return self.absent
+        return self.values is None or any(_is(fact, value) for value in self.values)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to do right: all its clauses hold."""
+
+    clauses: tuple[Clause, ...]
+
+    def holds(self, facts: Facts) -> bool:
+        return all(clause.holds(facts) for clause in self.clauses)
+
+    def names(self, spot: Key) -> bool:
+        return any(clause.spot == spot for clause in self.clauses)
+
+    def broken(self, spot: Key, facts: Facts) -> bool:
+        """Whether a clause about this very fact does not hold."""
+        return any(clause.spot == spot and not clause.holds(facts) for clause in self.clauses)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What an exchange demands: the ids of its rules, the one that matters most first, and the ways in which a server does right."""
+
+    rules: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+
+    @classmethod
+    def of(cls, meta: Mapping[str, str]) -> "Demand":
+        """The demand in an exchange's meta. Raises DemandError."""
+        return _demand(meta.get("rules", ""), meta.get("must"))
+
+    @property
+    def rule(self) -> str:
+        return self.rules[0] if self.rules else ""
+
+
+NOTHING = Demand()
+
+
+def _is(fact: Any, value: tuple[Any, ...]) -> bool:
+    parts = fact if isinstance(fact, tuple) else (fact,)
+    return len(parts) == len(value) and all(same(_plain(part), item) for part, item in zip(parts, value, strict=True))
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, Content):
+        return part.data
+    return part.text if isinstance(part, Length) else part
+
+
+@lru_cache(4096)
+def _demand(rules: str, must: str | None) -> Demand:
+    ways = () if must is None else tuple(Way(tuple(map(_clause, _split(way, ";")))) for way in _split(list(_tokens(must)), "|"))
+    return Demand(tuple(rules.split()), ways)
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise DemandError(f"cannot read {text[at:]!r}")
+        assert match.lastgroup is not None
+        yield match.lastgroup, match[match.lastgroup]
+        at = match.end()
+
+
+def _split(tokens: Sequence[Token], by: str, kind: str = "mark") -> list[list[Token]]:
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token == (kind, by):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _written(tokens: Sequence[Token]) -> str:
+    return " ".join(text for _, text in tokens)
+
+
+def _clause(tokens: list[Token]) -> Clause:
+    """[place] path condition."""
+    equals = tokens.index(("mark", "=")) if ("mark", "=") in tokens else None
+    head = tokens[:-1] if equals is None else tokens[:equals]
+    if equals is None:
+        condition = tokens[-1][1] if tokens else ""
+        if condition not in _CONDITIONS:
+            raise DemandError(f"no condition in {_written(tokens)!r}: a path, then = and a value, or one of {', '.join(_CONDITIONS)}")
+        absent, values = condition != "present", () if condition == "missing" else None
+    else:
+        absent = head[-2:] == [("word", "missing"), ("word", "or")]
+        head = head[:-2] if absent else head
+        values = tuple(map(_value, _split(tokens[equals + 1 :], "or", "word")))
+    if not head or any(kind != "word" for kind, _ in head):
+        raise DemandError(f"no path in {_written(tokens)!r}")
+    return Clause(_spot([text for _, text in head]), values, absent)
+
+
+def _spot(words: list[str]) -> Key:
+    """The fact that is meant. Without a place: the first request of the connection main."""
+    *place, path = words
+    part = next((part for part, pattern in _PATHS if re.fullmatch(pattern, path)), None)
+    if part is None:
+        raise DemandError(f"no fact has the path {path}")
+    if not place:
+        return f"main {part} 1" if part else "main", path
+    if part and not (len(place) == 3 and place[1] == part and place[2].isdigit()):
+        raise DemandError(f'{path} stands in a {part}: its place is written as in "main {part} 2", not {" ".join(place)!r}')
+    if not part and len(place) != 1:
+        raise DemandError(f"{path} stands in a connection: its place is the connection's name, not {' '.join(place)!r}")
+    return " ".join(place), path
+
+
+def _value(tokens: list[Token]) -> tuple[Any, ...]:
+    if tokens == [("mark", "()")]:
+        return ()
+    return tuple(map(_item, _split(tokens, ",")))
+
+
+def _item(tokens: list[Token]) -> Any:
+    if len(tokens) == 1:
+        ((kind, text),) = tokens
+        if kind == "text":
+            try:
+                return ast.literal_eval(text)
+            except (ValueError, SyntaxError):
+                raise DemandError(f"{text} is no text or octets as Python writes them") from None
+        if kind == "word" and re.fullmatch(r"-?[0-9]{1,18}", text):
+            return int(text)
+        if kind == "word" and re.fullmatch(r"[A-Za-z][A-Za-z-]*", text) and text not in _CONDITIONS:
+            return _WORDS.get(text, text)
+    raise DemandError(f"{_written(tokens)!r} is no value: a word, a number, or text or octets in quotes")
