@@ -1,0 +1,36 @@
+"""The rule catalogue is well formed, and holds what the cases name."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bridgecheck.conformance.rule import Rule, binding, catalogue
+
+from .test_cases import CASES
+
+FILES = sorted((Path(__file__).parents[1] / "rules").glob("*.toml"))
+
+
+def test_every_rule_that_a_case_names_is_in_the_catalogue() -> None:
+    named = {rule for _, case in CASES for rule in case.meta["rules"].split(" ")}
+    assert named - catalogue().keys() == set()
+
+
+def test_an_id_stands_in_one_file() -> None:
+    ids = [name for file in FILES for name in tomllib.loads(file.read_text("utf-8"))]
+    assert len(ids) == len(set(ids)) == len(catalogue()) > 0
+
+
+@pytest.mark.parametrize("rule", catalogue().values(), ids=catalogue().keys())
+def test_a_rule_says_whom_it_binds_how_much_and_where_it_stands(rule: Rule) -> None:
+    assert re.fullmatch(r"[A-Z]+(-[A-Z]+)*-[0-9]{2}", rule.id)
+    assert rule.binds in ("server", "app", "both")
+    assert rule.level in ("must", "should", "may")
+    assert len(rule.source) > 5
+    assert rule.text[-1] == "." and len(rule.text) > 20
+
+
+def test_only_a_must_binds_and_what_is_not_known_is_its_authors_own() -> None:
+    assert binding(["FR-LINE-01", "FR-HOST-01", "HTTP-START-17", "SHOP-01"]) == ["FR-HOST-01", "SHOP-01"]
