@@ -16,6 +16,7 @@ os.chdir(Path(__file__).resolve().parent)
 PROGRAM = Path("conformance/program")
 ROOTS = {
     "bridgecheck": PROGRAM,
+    "bridgecheck.bridge": Path("bridge"),
     "bridgecheck.conformance": Path("conformance"),
     "bridgecheck.spec": Path("spec"),
     "bridgecheck.demo": Path("demo"),
@@ -47,7 +48,7 @@ def package_data(folders: dict[str, Path]) -> dict[str, list[str]]:
 
 
 def extensions() -> list[Extension]:
-    headers = sorted(str(header) for root in ("conformance", "spec") for header in Path(root).rglob("*.h"))
+    headers = sorted(str(header) for root in ("bridge", "conformance", "spec") for header in Path(root).rglob("*.h"))
     return [
         Extension(
             name,
@@ -60,6 +61,7 @@ def extensions() -> list[Extension]:
             extra_link_args=["-Wl,--exclude-libs,ALL"],
         )
         for name, folders, limited in [
+            ("bridgecheck.bridge._bridge", ["bridge/core", "bridge/asgi"], False),
             ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player", "conformance/binding"], False),
             ("bridgecheck.conformance._guard", ["conformance/guard"], False),
             # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
@@ -69,10 +71,10 @@ def extensions() -> list[Extension]:
 
 
 class BuildExtensions(build_ext):
-    """Builds llhttp and libuv first, for the player that links them."""
+    """Builds llhttp and libuv first, for what links them."""
 
     def build_extension(self, extension: Extension) -> None:
-        if extension.name.endswith("._player"):
+        if extension.name.endswith(("._bridge", "._player")):
             native = runpy.run_path("ci/native.py")
             try:
                 folder = native["build"]()

@@ -2,14 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+class Cycle:
+    """One request, and the call of the app that answers it; made by the server only. What its methods do is said in bridge/asgi/cycle.c."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the app has sent its response's start."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the response is complete, or the client gone."""
+
+    def call(self) -> Awaitable[Any]: ...
+    def receive(self) -> dict[str, Any] | None: ...
+    def receiver(self) -> "asyncio.Future[Any]": ...
+    def received(self) -> dict[str, Any]: ...
+    def send(self, message: Any) -> "asyncio.Future[Any] | None": ...
+    def sent(self, message: Any) -> None: ...
+    def forget(self, future: "asyncio.Future[Any]") -> None: ...
+    def close(self) -> None: ...
+    def finish(self) -> None: ...
 
 class Server:
     """All of one process's connections. Belongs to the thread and loop it was made in; from another thread its methods raise RuntimeError.
 
     loop                 the running loop; libuv is a guest in it (add_reader, call_later, call_soon)
     app                  the ASGI 3 callable
+    unavailable          the ASGI 3 callable that takes its place beyond the concurrency limit
     state                the lifespan's state; each request's scope gets a shallow copy
     faces                (run, receive, send), the coroutine functions of bridge/faces.py; each gets the request's cycle as first argument
     root_path            put before path and raw_path in every scope; ASCII
@@ -18,7 +40,7 @@ class Server:
     date_field           whether a date field, renewed each second, stands before these
     phrases              {status: reason phrase} for 100..599; a status that is not in it is refused in send
     timeout_keep_alive   seconds that a connection may stay idle after a response; 0 or more
-    limit_concurrency    with this many connections or tasks a request is answered with 503; None: no limit
+    limit_concurrency    with this many connections or tasks a request is answered by `unavailable`; None: no limit
     logger               "uvicorn.error"
     access_logger        "uvicorn.access"
     log_access           called as log_access(scope, status) at each response start, where access_logger.hasHandlers() was true when the
@@ -33,6 +55,7 @@ class Server:
         *,
         loop: asyncio.AbstractEventLoop,
         app: Callable[..., Any],
+        unavailable: Callable[..., Any],
         state: dict[str, Any],
         faces: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]],
         root_path: str,

@@ -126,6 +126,7 @@ class Server:
         return _bridge.Server(
             loop=asyncio.get_running_loop(),
             app=app,
+            unavailable=faces.unavailable,
             state=self._lifespan.state,
             faces=(faces.run, faces.receive, faces.send),
             root_path=options.root_path,

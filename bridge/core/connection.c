@@ -1,0 +1,444 @@
+#include "connection.h"
+
+#include <string.h>
+
+static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+static void parse(struct connection *connection, const char *data, size_t size);
+
+/* --- cycles: known from their request until nobody needs the connection to know them
+ * ------------------------------------------------------- */
+
+static void cycle_init(struct cycle *cycle, struct connection *connection, const struct request_head *head) {
+    memset(&cycle->body, 0, sizeof cycle->body);
+    cycle->connection = connection;
+    cycle->next = NULL;
+    cycle->previous = connection->last;
+    *(connection->last ? &connection->last->next : &connection->first) = cycle;
+    connection->last = cycle;
+    cycle->more_body = true;
+    cycle->disconnected = false;
+    cycle->awaits_continue = head->expects_continue;
+    cycle->running = false;
+    response_init(&cycle->response, head->keep_alive, head->method == HTTP_HEAD, head->minor == 0);
+}
+
+static void forget(struct cycle *cycle) {
+    struct connection *connection = cycle->connection;
+    *(cycle->previous ? &cycle->previous->next : &connection->first) = cycle->next;
+    *(cycle->next ? &cycle->next->previous : &connection->last) = cycle->previous;
+    cycle->previous = cycle->next = NULL;
+    cycle->connection = NULL;
+    buffer_free(&cycle->body, connection->kit->allocator);
+    connection->kit->handler->release(cycle);
+}
+
+static void forget_if_done(struct cycle *cycle) {
+    const struct connection *connection = cycle->connection;
+    if (connection && !cycle->running && cycle->response.complete && cycle != connection->answering && cycle != connection->receiving)
+        forget(cycle);
+}
+
+/* --- ends
+ * ---------------------------------------------------------------------------------------------------------------------------------- */
+
+/* The connection is no more: every cycle is told, then forgotten. */
+static void end(struct connection *connection) {
+    if (connection->closed)
+        return;
+    connection->closed = connection->closing = true;
+    connection->answering = connection->receiving = NULL;
+    connection->waiting = 0;
+    connection->write_paused = false;
+    const struct handler *handler = connection->kit->handler;
+    while (connection->first) {
+        struct cycle *cycle = connection->first;
+        cycle->disconnected = !cycle->response.complete;
+        if (cycle->running) {
+            handler->arrived(cycle);
+            handler->drained(cycle);
+        }
+        /* Content that came stays to be taken no longer: after a disconnect receive() tells only that. */
+        forget(cycle);
+    }
+    connection->kit->transport->close(connection->socket);
+}
+
+static void watch(struct connection *connection) {
+    connection->kit->transport->watch(connection->socket, !connection->read_paused && !connection->closing, connection->blocked);
+}
+
+/* Close once what is to be written has gone. */
+static void close_softly(struct connection *connection) {
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    connection->kit->transport->idle(connection->socket, false);
+    connection_flush(connection);
+    if (!connection->closed)
+        watch(connection);
+}
+
+/* Nothing more is read; what is wrong is answered when all before it is. */
+static void answer_failure(struct connection *connection) {
+    const char *text = connection->failure == 431 ? "Request header fields too large." : "Invalid HTTP request received.";
+    const char *reason = connection->failure == 431 ? "Request Header Fields Too Large" : "Bad Request";
+    const struct connection_kit *kit = connection->kit;
+    if (response_plain(&connection->out, kit->allocator, connection->failure, reason, kit->defaults(kit->defaults_owner), text) == 0)
+        close_softly(connection);
+    else
+        end(connection);
+}
+
+static void fail(struct connection *connection, unsigned status) {
+    struct cycle *answering = connection->answering;
+    connection->kit->handler->notice(connection->kit->owner, connection, CONNECTION_INVALID_REQUEST);
+    connection->failure = status;
+    if (!answering) {
+        answer_failure(connection);
+    } else if (answering == connection->receiving && answering->more_body) {
+        /* It is the request that is being answered which is broken: it is told so in the place of its own response, if that can still be.
+         */
+        if (answering->response.started)
+            close_softly(connection);
+        else
+            answer_failure(connection);
+    } else {
+        connection->read_paused = true;
+        watch(connection);
+    }
+}
+
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------------------------------- */
+
+static void resume_reading(struct connection *connection) {
+    if (!connection->read_paused || connection->closing || connection->failure || connection->unread.size > 0)
+        return;
+    if (connection->waiting >= PIPELINE_MAX)
+        return;
+    connection->read_paused = false;
+    watch(connection);
+}
+
+static void pause_reading(struct connection *connection) {
+    if (connection->read_paused)
+        return;
+    connection->read_paused = true;
+    watch(connection);
+}
+
+static void run(struct connection *connection, struct cycle *cycle) {
+    connection->answering = cycle;
+    cycle->running = true;
+    connection->kit->handler->run(cycle);
+}
+
+static int on_head(void *owner, const struct request_head *head) {
+    struct connection *connection = owner;
+    const struct connection_kit *kit = connection->kit;
+    struct cycle *cycle = kit->handler->request(kit->owner, connection, head);
+    if (!cycle)
+        return -1;
+    cycle_init(cycle, connection, head);
+    connection->receiving = cycle;
+    if (head->upgrade_offered)
+        kit->handler->notice(kit->owner, connection, CONNECTION_UNSUPPORTED_UPGRADE);
+    if (connection->answering) {
+        connection->waiting++;
+        pause_reading(connection);
+    } else {
+        run(connection, cycle);
+    }
+    return connection->closed ? -1 : 0;
+}
+
+static int on_content(void *owner, const char *data, size_t size) {
+    struct connection *connection = owner;
+    struct cycle *cycle = connection->receiving;
+    if (cycle->response.complete)
+        return 0; /* the response did not need it */
+    if (buffer_append(&cycle->body, connection->kit->allocator, data, size) != 0)
+        return -1;
+    if (cycle->body.size > HIGH_WATER)
+        pause_reading(connection);
+    if (cycle->running)
+        connection->kit->handler->arrived(cycle);
+    return connection->closed ? -1 : 0;
+}
+
+static int on_end(void *owner) {
+    struct connection *connection = owner;
+    struct cycle *cycle = connection->receiving;
+    connection->receiving = NULL;
+    if (cycle->response.complete) {
+        forget_if_done(cycle);
+    } else {
+        cycle->more_body = false;
+        if (cycle->running)
+            connection->kit->handler->arrived(cycle);
+    }
+    return connection->closed ? -1 : connection->waiting >= PIPELINE_MAX;
+}
+
+static const struct request_events EVENTS = {.head = on_head, .content = on_content, .end = on_end};
+
+static void parse(struct connection *connection, const char *data, size_t size) {
+    size_t taken = size;
+    switch (request_parser_feed(&connection->parser, data, size, &taken)) {
+    case REQUEST_OK:
+        return;
+    case REQUEST_HELD:
+        pause_reading(connection);
+        if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
+            end(connection);
+        return;
+    case REQUEST_INVALID:
+        fail(connection, 400);
+        return;
+    case REQUEST_TOO_LARGE:
+        fail(connection, 431);
+        return;
+    case REQUEST_NO_MEMORY:
+    case REQUEST_STOPPED:
+        end(connection);
+    }
+}
+
+/* The pipeline has moved: what came long ago may be parsed now. */
+static void parse_unread(struct connection *connection) {
+    while (connection->unread.size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure) {
+        struct buffer unread = connection->unread;
+        memset(&connection->unread, 0, sizeof connection->unread);
+        parse(connection, buffer_bytes(&unread), unread.size);
+        buffer_free(&unread, connection->kit->allocator);
+    }
+}
+
+void connection_received(struct connection *connection, const char *data, size_t size) {
+    if (connection->closing || connection->failure)
+        return;
+    connection->kit->transport->idle(connection->socket, false);
+    parse(connection, data, size);
+}
+
+void connection_ended(struct connection *connection) {
+    if (!connection->closing)
+        close_softly(connection);
+}
+
+void connection_lost(struct connection *connection) { end(connection); }
+
+void connection_expired(struct connection *connection) { close_softly(connection); }
+
+void connection_shutdown(struct connection *connection) {
+    if (!connection->answering)
+        close_softly(connection);
+    else
+        connection->last->response.keep_alive = false;
+}
+
+/* --- writing
+ * ------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Write `out`, then SLICES, as far as the socket takes them; what is left stands in `out`. False: the connection has ended. */
+static bool write_now(struct connection *connection, const struct slice *slices, size_t count) {
+    const struct connection_kit *kit = connection->kit;
+    struct slice all[4] = {{buffer_bytes(&connection->out), connection->out.size}};
+    size_t used = connection->out.size > 0, total = connection->out.size;
+    if (connection->closing)
+        count = 0; /* what is sent now is for nobody */
+    for (size_t i = 0; i < count; i++)
+        if (slices[i].size > 0) {
+            all[used++] = slices[i];
+            total += slices[i].size;
+        }
+    if (total == 0)
+        return true;
+    long written = connection->blocked ? 0 : kit->transport->write(connection->socket, all, used);
+    if (written < 0) {
+        end(connection);
+        return false;
+    }
+    size_t taken = (size_t)written;
+    size_t from_out = taken < connection->out.size ? taken : connection->out.size;
+    buffer_take(&connection->out, from_out);
+    taken -= from_out;
+    for (size_t i = 0; i < count; i++) {
+        size_t skip = taken < slices[i].size ? taken : slices[i].size;
+        taken -= skip;
+        if (buffer_append(&connection->out, kit->allocator, slices[i].bytes + skip, slices[i].size - skip) != 0) {
+            end(connection);
+            return false;
+        }
+    }
+    bool blocked = connection->out.size > 0;
+    if (blocked != connection->blocked) {
+        connection->blocked = blocked;
+        watch(connection);
+    }
+    if (connection->out.size > HIGH_WATER)
+        connection->write_paused = true;
+    else if (!blocked && connection->out.capacity > HIGH_WATER)
+        buffer_free(&connection->out, kit->allocator);
+    return true;
+}
+
+static void flush_later(struct connection *connection) {
+    if (connection->flush_due || connection->blocked)
+        return;
+    connection->flush_due = true;
+    connection->kit->transport->flush_later(connection->socket);
+}
+
+/* After a write by the loop's own doing: closes where that was waited for, and lets the handler go on. */
+static void written(struct connection *connection) {
+    if (connection->closing && connection->out.size == 0) {
+        end(connection);
+    } else if (connection->write_paused && connection->out.size <= LOW_WATER) {
+        connection->write_paused = false;
+        if (connection->answering)
+            connection->kit->handler->drained(connection->answering);
+    }
+}
+
+void connection_flush(struct connection *connection) {
+    connection->flush_due = false;
+    if (!connection->closed && write_now(connection, NULL, 0))
+        written(connection);
+}
+
+void connection_writable(struct connection *connection) {
+    if (connection->closed)
+        return;
+    connection->blocked = false;
+    bool more = write_now(connection, NULL, 0);
+    if (more && !connection->blocked)
+        watch(connection);
+    if (more)
+        written(connection);
+}
+
+/* --- responses
+ * ----------------------------------------------------------------------------------------------------------------------------- */
+
+void cycle_wants_content(struct cycle *cycle) {
+    struct connection *connection = cycle->connection;
+    if (!connection)
+        return;
+    if (cycle->awaits_continue && !connection->closing) {
+        cycle->awaits_continue = false;
+        if (buffer_append(&connection->out, connection->kit->allocator, CONTINUE, sizeof CONTINUE - 1) != 0) {
+            end(connection);
+            return;
+        }
+        flush_later(connection);
+    }
+    if (!cycle_is_over(cycle))
+        resume_reading(connection);
+}
+
+enum response_fault cycle_start(struct cycle *cycle, unsigned status, const char *reason, size_t reason_size,
+                                const struct response_field *fields, size_t field_count) {
+    struct connection *connection = cycle->connection;
+    const struct connection_kit *kit = connection->kit;
+    size_t before = connection->out.size;
+    cycle->awaits_continue = false;
+    enum response_fault fault = response_start(&cycle->response, &connection->out, kit->allocator, status, reason, reason_size,
+                                               kit->defaults(kit->defaults_owner), fields, field_count);
+    if (connection->closing)
+        connection->out.size = before;
+    else if (fault == RESPONSE_OK)
+        flush_later(connection);
+    return fault;
+}
+
+void cycle_not_started(struct cycle *cycle) {
+    cycle->response.started = true;
+    cycle->response.keep_alive = false;
+    cycle->response.framing = RESPONSE_BARE;
+    cycle->response.left = 0;
+}
+
+/* The response that was due is complete: the next one is. */
+static void next(struct connection *connection) {
+    struct cycle *cycle = connection->answering;
+    connection->kit->total_requests++;
+    struct cycle *following = cycle->next;
+    connection->answering = NULL;
+    forget_if_done(cycle);
+    if (connection->closing)
+        return;
+    if (following) {
+        connection->waiting--;
+        run(connection, following);
+    }
+    parse_unread(connection);
+    if (connection->closing)
+        return;
+    resume_reading(connection);
+    if (!connection->answering) {
+        if (connection->failure)
+            answer_failure(connection);
+        else
+            connection->kit->transport->idle(connection->socket, true);
+    }
+}
+
+enum response_fault cycle_content(struct cycle *cycle, const char *data, size_t size, bool last) {
+    struct connection *connection = cycle->connection;
+    struct response_piece piece;
+    enum response_fault fault = response_content(&cycle->response, size, last, &piece);
+    if (fault != RESPONSE_OK && fault != RESPONSE_CONTENT_TOO_SHORT)
+        return fault;
+    const struct slice slices[] = {{piece.before, piece.before_size}, {data, piece.write ? size : 0}, {piece.after, piece.after_size}};
+    size_t total = slices[0].size + slices[1].size + slices[2].size;
+    if (last || connection->closing || connection->out.size + total > HIGH_WATER) {
+        if (!write_now(connection, slices, 3))
+            return fault;
+    } else if (total > 0) {
+        for (size_t i = 0; i < 3; i++)
+            if (buffer_append(&connection->out, connection->kit->allocator, slices[i].bytes, slices[i].size) != 0) {
+                end(connection);
+                return RESPONSE_NO_MEMORY;
+            }
+        flush_later(connection);
+    }
+    if (!cycle->response.complete)
+        return fault;
+    bool keep_alive = cycle->response.keep_alive;
+    connection->kit->handler->arrived(cycle);
+    if (!keep_alive)
+        close_softly(connection);
+    if (!connection->closed)
+        next(connection);
+    else
+        connection->kit->total_requests++;
+    return fault;
+}
+
+void cycle_close(struct cycle *cycle) {
+    if (cycle->connection)
+        close_softly(cycle->connection);
+}
+
+void cycle_finished(struct cycle *cycle) {
+    cycle->running = false;
+    forget_if_done(cycle);
+}
+
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------------------------------- */
+
+void connection_init(struct connection *connection, struct connection_kit *kit, void *socket) {
+    memset(connection, 0, sizeof *connection);
+    connection->kit = kit;
+    connection->socket = socket;
+    request_parser_init(&connection->parser, kit->allocator, &EVENTS, connection);
+}
+
+void connection_free(struct connection *connection) {
+    request_parser_free(&connection->parser);
+    buffer_free(&connection->out, connection->kit->allocator);
+    buffer_free(&connection->unread, connection->kit->allocator);
+}

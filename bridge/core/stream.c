@@ -1,0 +1,134 @@
+#define _GNU_SOURCE /* what uv.h and sockets need beyond C11 */
+#include "stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define SLICES_MAX 8u
+
+static void on_event(uv_poll_t *poll, int status, int events) {
+    struct stream *stream = poll->data;
+    struct server *server = stream->server;
+    struct connection *connection = &stream->connection;
+    if (status < 0) {
+        connection_lost(connection);
+        return;
+    }
+    if (events & UV_WRITABLE)
+        connection_writable(connection);
+    if (!(events & UV_READABLE) || !(stream->events & UV_READABLE))
+        return;
+    ssize_t got;
+    do
+        got = recv(stream->fd, server->incoming, sizeof server->incoming, 0);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        connection_received(connection, server->incoming, (size_t)got);
+    else if (got == 0)
+        connection_ended(connection);
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        connection_lost(connection);
+}
+
+static long stream_write(void *socket, const struct slice *slices, size_t count) {
+    struct stream *stream = socket;
+    struct iovec vector[SLICES_MAX];
+    if (count > SLICES_MAX)
+        count = SLICES_MAX;
+    for (size_t i = 0; i < count; i++)
+        vector[i] = (struct iovec){.iov_base = (void *)(uintptr_t)slices[i].bytes, .iov_len = slices[i].size};
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = count};
+    ssize_t sent;
+    do
+        sent = count == 1 ? send(stream->fd, vector[0].iov_base, vector[0].iov_len, MSG_NOSIGNAL)
+                          : sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return sent;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+}
+
+static void stream_watch(void *socket, bool readable, bool writable) {
+    struct stream *stream = socket;
+    int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+    if (events == stream->events || stream->fd < 0)
+        return;
+    stream->events = events;
+    if (events)
+        uv_poll_start(&stream->poll, events, on_event);
+    else
+        uv_poll_stop(&stream->poll);
+    server_wake(stream->server);
+}
+
+static void stream_flush_later(void *socket) {
+    struct stream *stream = socket;
+    server_dirty(stream->server, stream);
+}
+
+static void stream_idle(void *socket, bool idle) {
+    struct stream *stream = socket;
+    server_idle(stream->server, stream, idle);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct stream *stream = handle->data;
+    server_forget(stream->server, stream);
+}
+
+static void stream_close(void *socket) {
+    struct stream *stream = socket;
+    server_closed(stream->server, stream);
+    uv_close((uv_handle_t *)&stream->poll, on_closed);
+    close(stream->fd);
+    stream->fd = -1;
+    server_wake(stream->server);
+}
+
+const struct transport stream_transport = {
+    .write = stream_write,
+    .watch = stream_watch,
+    .flush_later = stream_flush_later,
+    .idle = stream_idle,
+    .close = stream_close,
+};
+
+int stream_open(struct server *server, int fd) {
+    const struct allocator *allocator = &server->options.allocator;
+    struct stream *stream = allocator->resize(allocator->context, NULL, sizeof *stream);
+    int error = stream ? 0 : -ENOMEM;
+    if (error == 0) {
+        memset(stream, 0, sizeof *stream);
+        stream->server = server;
+        stream->fd = fd;
+        error = uv_poll_init(&server->loop, &stream->poll, fd);
+        if (error != 0)
+            allocator_free(allocator, stream);
+    }
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* refused for a Unix socket, which has no such delay */
+    stream->poll.data = stream;
+    connection_init(&stream->connection, &server->kit, stream);
+    stream->next = server->streams;
+    if (stream->next)
+        stream->next->previous = stream;
+    server->streams = stream;
+    server->connections++;
+    if (server->options.accepted(server->options.owner, &stream->connection) != 0) {
+        connection_lost(&stream->connection);
+        return -ENOMEM;
+    }
+    stream_watch(stream, true, false);
+    return 0;
+}
