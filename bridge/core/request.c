@@ -43,14 +43,17 @@ static void start_over(struct request_parser *parser) {
     parser->target_size = 0;
 }
 
+static void set_run(struct request_parser *parser, const char *start) {
+    parser->run = start;
+    parser->run_size = 0;
+}
+
 static int on_method(llhttp_t *llhttp, const char *data, size_t size) {
     struct request_parser *parser = llhttp->data;
     (void)size;
-    if (!parser->within) {
-        parser->within = true;
-        parser->run = data;
-        parser->run_size = 0;
-    }
+    if (!parser->within)
+        set_run(parser, data);
+    parser->within = true;
     return 0;
 }
 
@@ -163,14 +166,21 @@ static int on_headers_complete(llhttp_t *llhttp) {
     if (parser->events->head(parser->owner, &head) != 0)
         return fail(parser, REQUEST_STOPPED);
     start_over(parser);
+    if (llhttp->content_length != 0)
+        set_run(parser, NULL);
+    return 0;
+}
+
+static int on_chunk_header(llhttp_t *llhttp) {
+    if (llhttp->content_length != 0)
+        set_run(llhttp->data, NULL);
     return 0;
 }
 
 static int on_body(llhttp_t *llhttp, const char *data, size_t size) {
     struct request_parser *parser = llhttp->data;
-    bool last = llhttp->content_length == 0; /* of this chunk, or of all */
-    parser->run = last ? data + size : NULL;
-    parser->run_size = 0;
+    if (llhttp->content_length == 0) /* the last of the chunk, or of all */
+        set_run(parser, data + size);
     return parser->events->content(parser->owner, data, size) == 0 ? 0 : fail(parser, REQUEST_STOPPED);
 }
 
@@ -178,8 +188,7 @@ static int on_message_complete(llhttp_t *llhttp) {
     struct request_parser *parser = llhttp->data;
     llhttp->flags = (uint16_t)((llhttp->flags & ~CONNECTION) | parser->connection); /* a trailer field says nothing of the connection */
     parser->within = false;
-    parser->run = NULL;
-    parser->run_size = 0;
+    set_run(parser, NULL);
     switch (parser->events->end(parser->owner)) {
     case 0:
         return 0;
@@ -198,6 +207,7 @@ static const llhttp_settings_t SETTINGS = {
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_value_complete,
     .on_headers_complete = on_headers_complete,
+    .on_chunk_header = on_chunk_header,
     .on_body = on_body,
     .on_message_complete = on_message_complete,
 };
@@ -242,7 +252,7 @@ enum request_result request_parser_feed(struct request_parser *parser, const cha
     return parser->failure;
 }
 
-bool request_parser_within(const struct request_parser *parser) { return parser->within; }
+bool request_parser_within(const struct request_parser *parser) { return parser->within && parser->failure == REQUEST_OK; }
 
 void request_parser_free(struct request_parser *parser) {
     buffer_free(&parser->text, parser->allocator);

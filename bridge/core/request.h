@@ -94,7 +94,7 @@ void request_parser_init(struct request_parser *parser, const struct allocator *
  * freed: every later feed says the same again. */
 enum request_result request_parser_feed(struct request_parser *parser, const char *data, size_t size, size_t *taken);
 
-/* Whether a head or content is under way: false between requests, and before the first byte. */
+/* Whether a head or content is under way: false between requests, before the first byte, and after a failure. */
 bool request_parser_within(const struct request_parser *parser);
 
 void request_parser_free(struct request_parser *parser);
