@@ -84,6 +84,19 @@ def test_bootstrap_prints_a_python_with_venv_and_headers(machine: Machine) -> No
     assert Path(include, "Python.h").is_file()
 
 
+def test_bootstrap_names_a_program_that_is_not_on_path(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "echo", "env", "xargs"):
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    monkeypatch.setenv("PATH", str(tools))
+    done = machine.bootstrap("wrk")
+    assert (done.returncode, done.stderr) == (1, "bridgecheck needs these Debian packages, and may not install them here: wrk\n")
+    script(machine.folder / "wrk", "exit 1")
+    done = machine.bootstrap("wrk")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_bootstrap_refuses_a_need_it_does_not_know(machine: Machine) -> None:
     done = machine.bootstrap("cmoka")
     assert (done.returncode, done.stderr) == (2, "bootstrap: unknown need 'cmoka'\n")
