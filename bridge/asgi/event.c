@@ -256,7 +256,7 @@ static int send_odd_content(struct cycle_object *cycle, PyObject *body, bool las
         return -1;
     if ((uint64_t)size > response->left && response->framing != RESPONSE_BY_CLOSE)
         return raise_fault(RESPONSE_CONTENT_TOO_LONG, NULL);
-    PyErr_Format(PyExc_TypeError, "a bytes-like object is required, not '%s'", Py_TYPE(body)->tp_name);
+    PyErr_Format(PyExc_TypeError, "memoryview: a bytes-like object is required, not '%s'", Py_TYPE(body)->tp_name);
     return -1;
 }
 

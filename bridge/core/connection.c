@@ -42,15 +42,20 @@ static void forget_if_done(struct cycle *cycle) {
 /* --- ends
  * ---------------------------------------------------------------------------------------------------------------------------------- */
 
-/* The connection is no more: every cycle is told, then forgotten. */
+/* Nothing more goes over this connection. Its cycles are told in connection_gone(). */
 static void end(struct connection *connection) {
     if (connection->closed)
         return;
     connection->closed = connection->closing = true;
+    buffer_free(&connection->out, connection->kit->allocator);
+    connection->kit->transport->close(connection->socket);
+}
+
+void connection_gone(struct connection *connection) {
+    const struct handler *handler = connection->kit->handler;
     connection->answering = connection->receiving = NULL;
     connection->waiting = 0;
     connection->write_paused = false;
-    const struct handler *handler = connection->kit->handler;
     while (connection->first) {
         struct cycle *cycle = connection->first;
         cycle->disconnected = !cycle->response.complete;
@@ -58,10 +63,8 @@ static void end(struct connection *connection) {
             handler->arrived(cycle);
             handler->drained(cycle);
         }
-        /* Content that came stays to be taken no longer: after a disconnect receive() tells only that. */
         forget(cycle);
     }
-    connection->kit->transport->close(connection->socket);
 }
 
 static void watch(struct connection *connection) {
@@ -253,7 +256,7 @@ static bool write_now(struct connection *connection, const struct slice *slices,
             all[used++] = slices[i];
             total += slices[i].size;
         }
-    if (total == 0)
+    if (total == 0 || connection->closed)
         return true;
     long written = connection->blocked ? 0 : kit->transport->write(connection->socket, all, used);
     if (written < 0) {
@@ -285,7 +288,7 @@ static bool write_now(struct connection *connection, const struct slice *slices,
 }
 
 static void flush_later(struct connection *connection) {
-    if (connection->flush_due || connection->blocked)
+    if (connection->flush_due || connection->blocked || connection->closed)
         return;
     connection->flush_due = true;
     connection->kit->transport->flush_later(connection->socket);
@@ -293,6 +296,8 @@ static void flush_later(struct connection *connection) {
 
 /* After a write by the loop's own doing: closes where that was waited for, and lets the handler go on. */
 static void written(struct connection *connection) {
+    if (connection->closed)
+        return;
     if (connection->closing && connection->out.size == 0) {
         end(connection);
     } else if (connection->write_paused && connection->out.size <= LOW_WATER) {
@@ -394,8 +399,7 @@ enum response_fault cycle_content(struct cycle *cycle, const char *data, size_t 
     const struct slice slices[] = {{piece.before, piece.before_size}, {data, piece.write ? size : 0}, {piece.after, piece.after_size}};
     size_t total = slices[0].size + slices[1].size + slices[2].size;
     if (last || connection->closing || connection->out.size + total > HIGH_WATER) {
-        if (!write_now(connection, slices, 3))
-            return fault;
+        write_now(connection, slices, 3);
     } else if (total > 0) {
         for (size_t i = 0; i < 3; i++)
             if (buffer_append(&connection->out, connection->kit->allocator, slices[i].bytes, slices[i].size) != 0) {
@@ -410,10 +414,7 @@ enum response_fault cycle_content(struct cycle *cycle, const char *data, size_t 
     connection->kit->handler->arrived(cycle);
     if (!keep_alive)
         close_softly(connection);
-    if (!connection->closed)
-        next(connection);
-    else
-        connection->kit->total_requests++;
+    next(connection);
     return fault;
 }
 

@@ -56,7 +56,8 @@ struct transport {
     void (*flush_later)(void *socket);
     /* IDLE: close unless something comes within the keep-alive time. Not idle: no longer. */
     void (*idle)(void *socket, bool idle);
-    /* Nothing more is said over this socket: close it, then connection_free() at leisure. Called once, last. */
+    /* Nothing more is said over this socket. Called once, last: close it, call connection_gone() in the next turn of the loop, when the
+     * handlers that were told something in this one have had their turn, and connection_free() at leisure. */
     void (*close)(void *socket);
 };
 
@@ -126,7 +127,10 @@ void connection_expired(struct connection *connection);  /* it was idle for too 
 /* The server stops: close if nothing is due, else when the responses that are due are complete. */
 void connection_shutdown(struct connection *connection);
 
-/* After transport->close only. Frees what it holds, not itself. */
+/* After transport->close only: every cycle is told that it is over, and forgotten. */
+void connection_gone(struct connection *connection);
+
+/* After connection_gone() only. Frees what it holds, not itself. */
 void connection_free(struct connection *connection);
 
 /* --- from above

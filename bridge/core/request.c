@@ -117,7 +117,6 @@ static int on_header_value_complete(llhttp_t *llhttp) {
         end--;
     parser->fields[parser->field_count++] = (struct request_field){
         .name = value - parser->name_size, .name_size = parser->name_size, .value = value, .value_size = end - value};
-    parser->text.size = end;
     parser->name_size = parser->value_size = 0;
     return 0;
 }
@@ -129,10 +128,10 @@ static bool is_same(const char *bytes, size_t size, const char *lowered) {
     return same == size && lowered[same] == '\0';
 }
 
-/* Make a head of what was collected. False: it is none that is served. */
+/* Make a head of what was collected. False: it is none that is served. Of versions, llhttp passes 0.9, 1.0, 1.1 and 2.0. */
 static bool read_head(const struct request_parser *parser, struct request_head *head) {
     const llhttp_t *llhttp = &parser->llhttp;
-    if (llhttp->http_major != 1 || llhttp->http_minor > 1 || llhttp->method == HTTP_CONNECT)
+    if (llhttp->http_major != 1 || llhttp->method == HTTP_CONNECT)
         return false;
     bool old = llhttp->http_minor == 0;
     *head = (struct request_head){.text = buffer_bytes(&parser->text),

@@ -197,7 +197,7 @@ void server_stop_listening(struct server *server) {
 
 int server_backend_fd(const struct server *server) { return uv_backend_fd(&server->loop); }
 
-int server_timeout(const struct server *server) { return uv_backend_timeout(&server->loop); }
+int server_timeout(const struct server *server) { return server->gone ? 0 : uv_backend_timeout(&server->loop); }
 
 /* Interest that is registered in one run of libuv reaches its epoll only in the next: a response or an accepted connection would hang. */
 static void settle(struct server *server) {
@@ -215,22 +215,37 @@ void server_step(struct server *server) {
     settle(server);
 }
 
+/* Those that were closed by the last turn. */
+static void end_gone(struct server *server) {
+    struct stream *gone = server->gone;
+    server->gone = NULL;
+    while (gone) {
+        struct stream *stream = gone;
+        gone = stream->gone_next;
+        server->connections--;
+        *(stream->previous ? &stream->previous->next : &server->streams) = stream->next;
+        if (stream->next)
+            stream->next->previous = stream->previous;
+        stream_end(stream);
+    }
+}
+
 void server_finish_turn(struct server *server) {
     server->woken = false;
     server->stepping = true;
+    end_gone(server);
     settle(server);
 }
 
 /* --- life
  * ------------------------------------------------------------------------------------------------------------------------------------- */
 
-void server_closed(struct server *server, struct stream *stream) {
+void server_gone(struct server *server, struct stream *stream) {
     server_idle(server, stream, false);
     clean(server, stream);
-    server->connections--;
-    *(stream->previous ? &stream->previous->next : &server->streams) = stream->next;
-    if (stream->next)
-        stream->next->previous = stream->previous;
+    stream->gone_next = server->gone;
+    server->gone = stream;
+    server_wake(server);
 }
 
 void server_forget(struct server *server, struct stream *stream) {
@@ -270,8 +285,9 @@ void server_shutdown(struct server *server) {
 void server_free(struct server *server) {
     server->stepping = true;
     server_stop_listening(server);
-    while (server->streams)
-        connection_lost(&server->streams->connection);
+    for (struct stream *stream = server->streams; stream; stream = stream->next)
+        connection_lost(&stream->connection);
+    end_gone(server);
     uv_close((uv_handle_t *)&server->idle_timer, NULL);
     uv_close((uv_handle_t *)&server->accept_timer, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT); /* nothing is left but close callbacks: it does not wait */

@@ -51,6 +51,7 @@ struct server {
     struct stream *streams;
     struct stream *idle_first, *idle_last;
     struct stream *dirty;
+    struct stream *gone;
     struct date date;
     struct response_defaults defaults;
     bool stepping; /* within server_step() or server_finish_turn(): no need to be woken */
@@ -99,7 +100,7 @@ void server_dirty(struct server *server, struct stream *stream);
 void server_wake(struct server *server);
 /* The stream's handles are closed: forget it, and free it. */
 void server_forget(struct server *server, struct stream *stream);
-/* The stream's connection is over: it counts no longer. */
-void server_closed(struct server *server, struct stream *stream);
+/* The stream is over: in the next turn it is ended, and counts no longer. */
+void server_gone(struct server *server, struct stream *stream);
 
 #endif

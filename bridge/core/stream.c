@@ -58,7 +58,7 @@ static long stream_write(void *socket, const struct slice *slices, size_t count)
 static void stream_watch(void *socket, bool readable, bool writable) {
     struct stream *stream = socket;
     int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-    if (events == stream->events || stream->fd < 0)
+    if (events == stream->events || stream->connection.closed)
         return;
     stream->events = events;
     if (events)
@@ -83,13 +83,19 @@ static void on_closed(uv_handle_t *handle) {
     server_forget(stream->server, stream);
 }
 
+/* The descriptor stays until its handle is closed too: libuv would take another socket of that number for this one. */
 static void stream_close(void *socket) {
     struct stream *stream = socket;
-    server_closed(stream->server, stream);
+    uv_poll_stop(&stream->poll);
+    stream->events = 0;
+    server_gone(stream->server, stream);
+}
+
+void stream_end(struct stream *stream) {
+    connection_gone(&stream->connection);
     uv_close((uv_handle_t *)&stream->poll, on_closed);
     close(stream->fd);
     stream->fd = -1;
-    server_wake(stream->server);
 }
 
 const struct transport stream_transport = {

@@ -24,6 +24,7 @@ struct stream {
     struct stream *previous, *next;             /* all of the server's */
     struct stream *idle_previous, *idle_next;   /* those that wait for a next request, the longest first */
     uint64_t idle_until;                        /* milliseconds of uv_hrtime(); 0: not idle */
+    struct stream *gone_next;                   /* those that are closed, and whose connection is to be told */
     struct stream *dirty_previous, *dirty_next; /* those to be flushed at the end of this turn */
     bool dirty;
 };
@@ -32,5 +33,8 @@ extern const struct transport stream_transport;
 
 /* A stream over FD, an accepted, non-blocking socket, which it owns from here on, also when it fails. 0, or a negative errno. */
 int stream_open(struct server *server, int fd);
+
+/* Tell its connection that it is gone, and close; it frees itself later. */
+void stream_end(struct stream *stream);
 
 #endif

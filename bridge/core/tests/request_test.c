@@ -329,12 +329,12 @@ static void test_what_has_no_bound(void **state) {
         size_t width = strlen(ENDLESS[i].fill), size = width * 131072;
         char *bytes = malloc(size + 256), *at = put_fill(put(bytes, ENDLESS[i].start), ENDLESS[i].fill, size);
         at = put(at, ENDLESS[i].end);
-        const size_t portions[] = {(size_t)(at - bytes), 65536, 1000};
+        const size_t portions[] = {(size_t)(at - bytes), 65536, 1000, 3};
         for (size_t j = 0; j < COUNT(portions); j++) {
             struct guarded guarded = guarded_new(portions[j]);
             struct failing failing = {0};
             struct allocator allocator = failing_allocator(&failing);
-            struct record record = {0};
+            struct record record = {.hold = ENDLESS[i].heads == 0};
             struct request_parser parser;
             request_parser_init(&parser, &allocator, &EVENTS, &record);
             assert_int_equal(feed(&parser, &guarded, bytes, (size_t)(at - bytes), portions[j], portions[j]), REQUEST_OK);
