@@ -5,10 +5,10 @@
 
 #include "host.h"
 
-/* Room for the text and the fields of most heads at once; what an idle connection may keep. */
-#define TEXT_FIRST 512u
-#define TEXT_KEPT 4096u
 #define FIELDS_FIRST 16u
+
+/* What an idle connection may keep of the room that its heads took. */
+#define TEXT_KEPT 4096u
 #define FIELDS_KEPT 64u
 
 /* Of llhttp's flags, those by which it goes on behind a request or drops what comes. */
@@ -64,8 +64,6 @@ static int on_protocol(llhttp_t *llhttp, const char *data, size_t size) {
 
 static int on_url(llhttp_t *llhttp, const char *data, size_t size) {
     struct request_parser *parser = llhttp->data;
-    if (!parser->text.memory && !buffer_room(&parser->text, parser->allocator, size < TEXT_FIRST ? TEXT_FIRST : size))
-        return fail(parser, REQUEST_NO_MEMORY);
     parser->target_size += (uint32_t)size;
     return add_text(parser, data, size);
 }
