@@ -4,6 +4,7 @@
 #   make test                  C unit tests, lint, pytest
 #   make asan                  the C unit tests under the address and undefined-behaviour sanitizers
 #   make bench                 throughput and cost, measured
+#   make soak                  the bridge under a million requests, every kind of request, and clients that hang
 #   make fuzz T=NAME S=SECONDS fuzz/fuzz_NAME.c with libFuzzer
 #   make locks                 compile ci/locks/requirements.txt anew
 #   make clean                 back to a fresh clone
@@ -11,7 +12,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: gate test units lint pytest asan bench fuzz locks clean
+.PHONY: gate test units lint pytest asan bench soak fuzz locks clean
 
 PYTHON := .venv/bin/python
 FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
@@ -36,7 +37,11 @@ asan:
 	@$(MAKE) --no-print-directory units FLAVOUR=asan EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 
 bench: .venv/installed
+	@ci/bootstrap wrk
 	@set -e; for bench in ci/bench*.py; do $(PYTHON) $$bench; done
+
+soak: .venv/installed
+	@set -e; for loop in uvloop asyncio; do $(PYTHON) ci/soak_bridge.py --loop $$loop; done
 
 locks:
 	@ci/lock
