@@ -16,7 +16,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
-C_FILES := $(wildcard conformance/*/*.[ch] conformance/*/tests/*.[ch] spec/observer/recorder/*.[ch] spec/observer/recorder/tests/*.[ch] fuzz/*.[ch])
+C_FILES := $(wildcard bridge/*/*.[ch] bridge/*/tests/*.[ch] conformance/*/*.[ch] conformance/*/tests/*.[ch] spec/observer/recorder/*.[ch] spec/observer/recorder/tests/*.[ch] fuzz/*.[ch])
 
 gate: .venv/installed
 	@ci/gate
@@ -48,7 +48,7 @@ locks:
 
 clean:
 	rm -rf .venv build bridgecheck-report *.egg-info .pytest_cache .ruff_cache
-	find conformance spec demo ci \( -name '*.so' -o -name __pycache__ \) -prune -exec rm -rf {} +
+	find bridge conformance spec demo ci \( -name '*.so' -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 # --- Python ---------------------------------------------------------------------------------------------------------------------------
 
@@ -58,6 +58,8 @@ clean:
 .venv/installed: .venv/locked pyproject.toml setup.py $(filter-out %_test.c,$(C_FILES)) build/native/made-from
 	@echo 'building bridgecheck into .venv'
 	@PYTHONWARNINGS=ignore CFLAGS='-O2 -Wall -Wextra -Werror' $(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(PYTHON) ci/boundaries.py sources
+	@for extension in bridge/_bridge.*.so conformance/_*.so; do $(PYTHON) ci/boundaries.py extension $$extension || exit 1; done
 	@touch $@
 
 build/native/made-from: ci/native.py ci/native.txt | .venv/locked
@@ -68,7 +70,7 @@ build/native/made-from: ci/native.py ci/native.txt | .venv/locked
 FLAVOUR := unit
 EXTRA := -O1
 OUT := build/$(FLAVOUR)
-FOLDERS := conformance/exchange conformance/player conformance/guard spec/observer/recorder
+FOLDERS := bridge/core conformance/exchange conformance/player conformance/guard spec/observer/recorder
 sources = $(filter-out %/module.c %_test.c,$(wildcard $(1)/*.c $(1)/tests/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(foreach folder,$(FOLDERS),$(wildcard $(folder)/tests/*_test.c)))
 
@@ -80,11 +82,14 @@ units: build/native/made-from
 define unit_rules
 $(OUT)/$(1).a: $(patsubst %.c,$(OUT)/%.o,$(call sources,$(1)))
 	@rm -f $$@ && ar rcs $$@ $$^
+	$$(if $$(findstring bridge/core,$$@),@$(PYTHON) ci/boundaries.py core $$@)
 $(OUT)/$(1)/tests/%_test: $(OUT)/$(1)/tests/%_test.o $(OUT)/$(1).a $(2)
 	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread -o $$@
 endef
-$(foreach folder,$(filter-out conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
-$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a build/native/lib/libllhttp.a build/native/lib/libuv.a))
+NATIVE := build/native/lib/libllhttp.a build/native/lib/libuv.a
+$(foreach folder,$(filter-out bridge/core conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
+$(eval $(call unit_rules,bridge/core,$(NATIVE)))
+$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE)))
 
 $(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 $(OUT)/%.o: %.c
@@ -104,5 +109,8 @@ fuzz: build/native/made-from
 	@mkdir -p build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 	build/fuzz/fuzz_$(T) -max_total_time=$(S) -timeout=10 -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 
-build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a build/native/lib/libllhttp.a build/native/lib/libuv.a
+# A target that tests the bridge links its core, the others the player: both have a connection and a response.
+build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
+build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@

@@ -13,6 +13,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 EXTENSIONS = {
+    "PyInit__bridge": f"bridge/_bridge{SUFFIX}",
     "PyInit__player": f"conformance/_player{SUFFIX}",
     "PyInit__guard": f"conformance/_guard{SUFFIX}",
     "PyInit__recorder": "spec/observer/bridgecheck_observer/_recorder.abi3.so",
@@ -63,20 +64,23 @@ def test_the_wheel_of_the_source_distribution_holds_every_module_and_data_file(i
     package = installed / "bridgecheck"
     program = shipped(PROJECT / "conformance" / "program")
     assert shipped(package / "conformance") == {name for name in shipped(PROJECT / "conformance") if not name.startswith("program/")}
+    assert shipped(package / "bridge") == shipped(PROJECT / "bridge")
     assert shipped(package / "spec") == shipped(PROJECT / "spec")
     assert shipped(package / "demo") == shipped(PROJECT / "demo")
-    assert {name for name in shipped(package) if name.split("/")[0] not in ("conformance", "spec", "demo")} == program
+    assert {name for name in shipped(package) if name.split("/")[0] not in ("bridge", "conformance", "spec", "demo")} == program
 
 
 @pytest.mark.slow
 def test_the_installed_wheel_runs_without_the_checkout(installed: Path) -> None:
     code = """if True:
-        import bridgecheck.conformance._guard, bridgecheck.conformance._player, bridgecheck.spec, pathlib, sys
+        import bridgecheck.bridge._bridge, bridgecheck.conformance._guard, bridgecheck.conformance._player, bridgecheck.spec, pathlib, sys
         sys.path.append(str(pathlib.Path(bridgecheck.spec.__file__).parent / "observer"))
         import bridgecheck_observer._recorder
-        for name in ("bridgecheck.conformance._guard", "bridgecheck.conformance._player", "bridgecheck_observer._recorder"):
+        extensions = "bridge._bridge", "conformance._guard", "conformance._player"
+        for name in (*(f"bridgecheck.{name}" for name in extensions), "bridgecheck_observer._recorder"):
             print(sys.modules[name].__file__)
     """
     files = run(sys.executable, "-c", code, cwd=installed, PYTHONPATH=str(installed)).splitlines()
-    assert [Path(file).is_relative_to(installed) for file in files] == [True, True, True]
+    assert [Path(file).is_relative_to(installed) for file in files] == [True] * 4
+    assert "uvicorn" in run(installed / "bin" / "bridgecheck", "serve", "--help", cwd=installed, PYTHONPATH=str(installed))
     assert "Usage: bridgecheck" in run(installed / "bin" / "bridgecheck", "--help", cwd=installed, PYTHONPATH=str(installed))
