@@ -1,6 +1,6 @@
-"""For those who run the shop: is it there, and what does it look like when it breaks?"""
+"""For those who run the shop: what is it, is it there, and what does it look like when it breaks?"""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from .state import Connection, Currency
@@ -11,6 +11,18 @@ router = APIRouter(tags=["operations"])
 class Health(BaseModel):
     status: str
     currency: str
+
+
+class About(BaseModel):
+    name: str
+    currency: str
+    languages: list[str]
+
+
+@router.get("/about")
+async def tell_about(request: Request) -> About:
+    """Needs nothing that waits, so it runs in the event loop, unlike the routes that ask the database."""
+    return About(name="The demo shop", currency=request.state.currency, languages=["en"])
 
 
 @router.get("/health")

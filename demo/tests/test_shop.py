@@ -39,6 +39,10 @@ def test_the_state_of_the_lifespan_reaches_requests(database: Path, monkeypatch:
         assert client.get("/health").json() == {"status": "ok", "currency": "CHF"}
 
 
+def test_the_shop_says_what_it_is(client: TestClient) -> None:
+    assert client.get("/about").json() == {"name": "The demo shop", "currency": "EUR", "languages": ["en"]}
+
+
 def test_the_database_is_kept(client: TestClient, database: Path, staff: dict[str, str]) -> None:
     client.patch("/items/1", json={"stock": 77}, headers=staff)
     with TestClient(app) as again:
