@@ -2,7 +2,7 @@
 #
 #   make gate                  the main job on the demo shop: uvicorn against granian (differs), and against itself (same)
 #   make test                  C unit tests, lint, pytest
-#   make asan                  the C unit tests under the address and undefined-behaviour sanitizers
+#   make asan                  the C unit tests, the bridge's tests and the gate on it, under the address and undefined-behaviour sanitizers
 #   make bench                 throughput and cost, measured
 #   make soak                  the bridge under a million requests, every kind of request, and clients that hang
 #   make fuzz T=NAME S=SECONDS fuzz/fuzz_NAME.c with libFuzzer
@@ -33,8 +33,9 @@ lint: .venv/locked
 	@$(PYTHON) -m ruff check .
 	@.venv/bin/clang-format --dry-run --Werror $(C_FILES)
 
-asan:
+asan: .venv/installed
 	@$(MAKE) --no-print-directory units FLAVOUR=asan EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+	@ci/asan
 
 bench: .venv/installed
 	@ci/bootstrap wrk
