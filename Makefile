@@ -1,6 +1,6 @@
 # Every target does its own set-up from an empty clone: Debian packages (ci/bootstrap), .venv from hash-pinned locks, llhttp and libuv (ci/native.py).
 #
-#   make gate                  the main job on the demo shop: uvicorn against granian (differs), and against itself (same)
+#   make gate                  the main job on the demo shop: uvicorn against the bridge (same), granian (differs), and itself (same)
 #   make test                  C unit tests, lint, pytest
 #   make asan                  the C unit tests, the bridge's tests and the gate on it, under the address and undefined-behaviour sanitizers
 #   make bench                 throughput and cost, measured
