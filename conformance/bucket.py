@@ -1,4 +1,4 @@
-"""Buckets: differences with one cause, as one finding.
+"""Buckets: differences with one cause and one verdict, as one finding.
 
 Takes findings with the exchanges they were found in, gives buckets. Knows nothing of files, targets or of how a report looks.
 """
@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ._player import Exchange
+from .demand import Demand
 from .difference import Difference
 from .judge import Finding
+from .rule import binding
+from .verdict import REFERENCE, UNDEFINED
 from .weight import SEVERITIES, weight
 
 
@@ -28,11 +31,29 @@ class Sighting:
 
 @dataclass
 class Bucket:
-    """All sightings with one signature, and the consequences that go with them."""
+    """All sightings with one signature and one verdict, and the consequences that go with them."""
 
     signature: str
+    verdict: str = UNDEFINED
     sightings: list[Sighting] = field(default_factory=list)
     consequences: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """The signature, and the verdict where there is one: as a file may be called."""
+        return self.signature if self.verdict == UNDEFINED else f"{self.signature}-{self.verdict.replace(' ', '-')}"
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that the verdict speaks of: those of its exchanges that bind."""
+        if self.verdict == UNDEFINED:
+            return []
+        return sorted({rule for sighting in self.sightings for rule in binding(Demand.of(sighting.exchange.meta).rules)})
+
+    @property
+    def excused(self) -> bool:
+        """Whether it is the reference that is wrong."""
+        return self.verdict == REFERENCE
 
     @property
     def steady(self) -> bool:
@@ -108,16 +129,21 @@ def title(difference: Difference) -> str:
 
 def buckets(found: Iterable[tuple[tuple[Exchange, ...], str, Finding]]) -> list[Bucket]:
     """Group what was found, per exchange (with what goes before it in its session) and tap; heaviest first."""
-    grouped: dict[str, Bucket] = {}
+    grouped: dict[tuple[str, str], Bucket] = {}
     for session, tap, finding in found:
-        known = {difference.key for difference in finding.differences}
+        known = {difference.key: difference for difference in finding.differences}
         for differences, steady in ((finding.confirmed, True), (finding.intermittent, False)):
             for difference in differences:
                 cause = difference.because
-                shown = cause if cause is not None and cause.key in known else difference
-                bucket = grouped.setdefault(shown.signature, Bucket(shown.signature))
+                shown = known.get(cause.key, difference) if cause is not None else difference
+                bucket = grouped.setdefault((shown.signature, shown.verdict), Bucket(shown.signature, shown.verdict))
                 if shown is difference:
                     bucket.sightings.append(Sighting(difference, session, tap, steady))
                 else:
                     bucket.consequences.add(title(difference))
-    return sorted(grouped.values(), key=lambda b: (-SEVERITIES.index(b.severity), b.difference.side, b.difference.path, b.difference.kind))
+
+    def order(bucket: Bucket) -> tuple[object, ...]:
+        difference = bucket.difference
+        return -SEVERITIES.index(bucket.severity), difference.side, difference.path, difference.kind, bucket.verdict
+
+    return sorted(grouped.values(), key=order)

@@ -31,7 +31,12 @@ _PATHS = (
     ("", r"connection|end|stray|garbage|rest"),
 )
 _TOKEN = re.compile(
-    r"""[ ]*(?:(?P<text>b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*')|(?P<mark>[;|,=]|\(\))|(?P<word>(?:\[(?:[^][]|\[[^]]*\])*\]|[^][ ;|,='"])+))[ ]*"""
+    r"""[ ]*(?:
+        (?P<text>b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*')
+        |(?P<mark>[;|,=]|\(\))
+        |(?P<word>(?:\[(?:[^][]|\[[^]]*\])*\]|[^][\ ;|,='"])+)  # a path may hold anything in brackets
+    )[ ]*""",
+    re.VERBOSE,
 )
 _WORDS = {"yes": True, "no": False}
 _CONDITIONS = ("missing", "present", "any")

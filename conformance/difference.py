@@ -1,6 +1,6 @@
-"""Differences between the facts of two observations of one exchange, and which of them follow from others.
+"""Differences between the facts of two observations of one exchange, which side is right, and which of them follow from others.
 
-Two sets of facts in, differences out. Knows nothing of replays, noise, taps or reports.
+Two sets of facts and a demand in, differences out. Knows nothing of replays, noise, taps or reports.
 """
 
 import hashlib
@@ -12,9 +12,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .content import MISSING, Content, json_changes
-from .fact import RESPONSE, Facts
+from .demand import NOTHING, Demand
+from .fact import RESPONSE, Facts, Key
 from .value import Container, same, text, type_name
-from .weight import SEVERITIES, weight
+from .verdict import CANDIDATE, REFERENCE, UNDEFINED, Verdicts
+from .weight import SEVERITIES, heavier, weight
 
 _SIDES = {"scope": "scope", "receive": "events", "send": "events", "call": "events", "face": "events", "answer-before-body-end": "events"}
 
@@ -29,6 +31,13 @@ class Difference:
     reference: Any
     candidate: Any
     because: "Difference | None" = None  # the cause that this one follows from
+    verdict: str = UNDEFINED
+
+    @property
+    def spot(self) -> Key:
+        """The fact it is in: of a value inside a content, that content."""
+        place, inside, _ = self.place.partition(" at ")
+        return place, self.path.partition(".$")[0] if inside else self.path
 
     @property
     def side(self) -> str:
@@ -38,7 +47,8 @@ class Difference:
 
     @property
     def severity(self) -> str:
-        return weight(self.path, self.kind).severity
+        own = weight(self.path, self.kind).severity
+        return heavier(own, "rule") if self.verdict == CANDIDATE else own
 
     @property
     def signature(self) -> str:
@@ -192,23 +202,30 @@ class _Refusal:
 
     def covers(self, difference: Difference) -> bool:
         """Whether this is how the request was refused or served, or what followed on its connection. That a client is left waiting, or
-        gets what is no response, is not."""
+        gets what is no response, is not; nor, where the reference is wrong, what became of later requests."""
+        excused = self.difference.verdict == REFERENCE
         connection, _, part = difference.place.partition(" at ")[0].partition(" ")
         if connection == "line":
-            return self.alone
+            return self.alone and not excused
         if connection != self.difference.place:
             return False
-        return int(part.split(" ")[1]) >= self.number if part else difference.path == "end" and "silent" not in difference.kind
+        if not part:
+            return difference.path == "end" and "silent" not in difference.kind
+        number = int(part.split(" ")[1])
+        return number == self.number if excused else number >= self.number
 
 
-def _refusals(found: Sequence[Difference], reference: Facts, candidate: Facts, rule: str) -> list[_Refusal]:
+def _refusals(found: Sequence[Difference], reference: Facts, candidate: Facts, rule: str, verdicts: Verdicts) -> list[_Refusal]:
     connections = {place for place, path in reference.keys() & candidate.keys() if path == "connection"}
     result = []
     for name in sorted({d.place.partition(" ")[0] for d in found if d.path == "call"} & connections):
         served, now = _calls(reference, name), _calls(candidate, name)
         path = f"request[{rule}]" if rule else "request"
-        cause = Difference(name, path, "served→refused" if served > now else "refused→served", f"{served} calls", f"{now} calls")
-        result.append(_Refusal(cause, min(served, now) + 1, len(connections) == 1))
+        number = min(served, now) + 1
+        kind = "served→refused" if served > now else "refused→served"
+        verdict = verdicts.on((f"{name} call {number}", "call"))
+        cause = Difference(name, path, kind, f"{served} calls", f"{now} calls", verdict=verdict)
+        result.append(_Refusal(cause, number, len(connections) == 1))
     return result
 
 
@@ -237,6 +254,12 @@ _APP_ACTS = re.compile(r"send\.(?!raised|result|pending).*|call\..*|answer-befor
 _APP_INPUT = re.compile(r"scope(?!\.(client|server|extensions)).*|receive\..*|send\.(raised|result)")
 
 
+def _excused_with(d: Difference, cause: Difference) -> bool:
+    """Where the reference is wrong, what others did by that follows from it only if the demand names it, too: else a fault of the candidate
+    that nothing shows would be excused with it."""
+    return cause.verdict != REFERENCE or d.verdict == REFERENCE
+
+
 class _Explainer:
     """Finds the cause of each difference among the others."""
 
@@ -246,8 +269,7 @@ class _Explainer:
         self.at: dict[tuple[str, str], Difference] = {}  # content is one fact here, wherever inside it they differ
         self.inputs: dict[str, list[Difference]] = {}
         for d in found:
-            place, inside, _ = d.place.partition(" at ")
-            self.at.setdefault((place, d.path.partition(".$")[0] if inside else d.path), d)
+            self.at.setdefault(d.spot, d)
         for d in found:
             place = d.place.partition(" at ")[0]
             # What is only told twice, or was not fetched, made no app act otherwise.
@@ -255,6 +277,12 @@ class _Explainer:
                 self.inputs.setdefault(place, []).append(d)
 
     def cause(self, d: Difference) -> Difference | None:
+        cause = self._cause(d)
+        if cause is not None and d.verdict == CANDIDATE != cause.verdict:
+            return None  # a broken rule is never hidden under something else
+        return cause
+
+    def _cause(self, d: Difference) -> Difference | None:
         for refusal in self.refusals:
             if refusal.covers(d):
                 return refusal.difference
@@ -290,7 +318,8 @@ class _Explainer:
         if (call, "call") not in self.reference or (call, "call") not in self.candidate:
             return None
         if ((call, "send.status") in self.reference) != ((call, "send.status") in self.candidate):
-            return self.at.get((call, "send.types")) if _SERVER_MADE.fullmatch(d.path) else None  # one of them is the server's own answer
+            cause = self.at.get((call, "send.types"))  # one of them is the server's own answer
+            return cause if cause and _SERVER_MADE.fullmatch(d.path) and _excused_with(d, cause) else None
         if d.path == "response.complete":
             passed = all(facts[place, d.path] == facts.get((call, "send.body-end")) for facts in sides)
             return self.at.get((call, "send.body-end")) if passed else None
@@ -306,23 +335,30 @@ class _Explainer:
         """What the app of that call was handed otherwise. That it waits, or was cancelled, is the server's doing until shown otherwise."""
         if not _APP_ACTS.fullmatch(d.path):
             return None
-        inputs = self.inputs.get(place, [])
+        inputs = [other for other in self.inputs.get(place, []) if _excused_with(d, other)]
         if d.path == "call.end" and ("still running" in d.kind or "CancelledError" in d.kind):
             inputs = [other for other in inputs if other.path.startswith("receive.")]
         return max(inputs, key=lambda other: SEVERITIES.index(other.severity), default=None)
 
 
-def explained(found: Sequence[Difference], reference: Facts, candidate: Facts, rule: str = "") -> list[Difference]:
-    """The same differences, each with its root cause among them, and one more for each refusal, named with `rule`."""
-    refusals = _refusals(found, reference, candidate, rule)
+def explained(found: Sequence[Difference], reference: Facts, candidate: Facts, demand: Demand = NOTHING) -> list[Difference]:
+    """The same differences, each with its verdict and its root cause among them, and one more for each refusal, named with its rule."""
+    verdicts = Verdicts(demand, reference, candidate)
+    found = [replace(d, verdict=verdicts.on(d.spot)) for d in found] if demand.ways else found
+    refusals = _refusals(found, reference, candidate, demand.rule, verdicts)
     explainer = _Explainer(found, reference, candidate, refusals)
     because = {d.key: explainer.cause(d) for d in found}
+    wrong = next((explainer.at[spot] for spot in verdicts.broken if spot in explainer.at), None)
+    if wrong is not None:  # what the demand merely lets a server do that does right goes with what the reference does wrong
+        heart = _root(wrong, because) or wrong
+        beside = [d for d in found if d.verdict == REFERENCE and d.spot not in verdicts.broken and d is not heart]
+        because |= {d.key: heart for d in beside if because[d.key] is None}
     return [refusal.difference for refusal in refusals] + [replace(d, because=_root(d, because)) for d in found]
 
 
-def differences(reference: Facts, candidate: Facts, rule: str = "") -> list[Difference]:
-    """All differences of the candidate from the reference, causes and consequences. `rule`: the exchange's first, to name a refusal."""
-    return explained(changes(reference, candidate), reference, candidate, rule)
+def differences(reference: Facts, candidate: Facts, demand: Demand = NOTHING) -> list[Difference]:
+    """All differences of the candidate from the reference, causes and consequences."""
+    return explained(changes(reference, candidate), reference, candidate, demand)
 
 
 def _root(difference: Difference, because: dict[tuple[str, str, str], Difference | None]) -> Difference | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ._player import Exchange
 from .bucket import Bucket, buckets, routes
+from .demand import Demand
 from .difference import Difference, differences
 from .errors import NotEarned
 from .fact import Address, Facts, call_facts
@@ -68,7 +69,8 @@ class Outcome:
 
     @property
     def failing(self) -> list[Bucket]:
-        return [bucket for bucket in self.buckets if at_least(bucket.severity, self.fail_on)]
+        """Where the reference is wrong, the candidate need not be."""
+        return [bucket for bucket in self.buckets if not bucket.excused and at_least(bucket.severity, self.fail_on)]
 
     @property
     def same(self) -> bool:
@@ -185,7 +187,9 @@ class Gate:
 
     def _doubt(self, session: Session, played: list[tuple[Facts, ...] | None]) -> int:
         return sum(
-            suspects(self._plays([facts])[0], _rule(exchange)) for exchange, facts in zip(session, played, strict=True) if facts is not None
+            suspects(self._plays([facts])[0], Demand.of(exchange.meta))
+            for exchange, facts in zip(session, played, strict=True)
+            if facts is not None
         )
 
     def _doubtful(self, session: Session, played: list[tuple[Facts, ...] | None]) -> bool:
@@ -197,7 +201,7 @@ class Gate:
             return
         exchange = session[-1]
         plays = self._plays(facts)
-        finding = judge(plays, _rule(exchange))
+        finding = judge(plays, Demand.of(exchange.meta))
         self.found.append((session, tap.name, finding))
         self.noise |= {path for _, path in finding.noise}
         first = plays[0]
@@ -287,7 +291,3 @@ def _chunks(chosen: list[int], sessions: Sequence[Session]) -> Iterator[list[int
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _rule(exchange: Exchange) -> str:
-    return (exchange.meta.get("rules", "").split() or [""])[0]

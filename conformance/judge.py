@@ -6,8 +6,10 @@ Takes facts, gives findings. Knows nothing of sockets, servers or reports.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from .demand import NOTHING, Demand
 from .difference import Difference, changes, explained
 from .fact import Facts
+from .verdict import merged
 from .weight import quirk
 
 Spot = tuple[str, str]  # place and path
@@ -61,20 +63,20 @@ class _Noise:
         return bool(inside) and "value" in self.kinds.get((place, difference.path.partition(".$")[0]), ())
 
 
-def _standing(play: Play, noise: _Noise, rule: str) -> list[Difference]:
+def _standing(play: Play, noise: _Noise, demand: Demand) -> list[Difference]:
     """The candidate's differences beyond noise and quirks, each with a cause that itself stands."""
     found = [d for d in changes(play.reference, play.candidate) if not noise.covers(d) and not quirk(d.path, d.kind)]
-    return explained(found, play.reference, play.candidate, rule)
+    return explained(found, play.reference, play.candidate, demand)
 
 
-def suspects(play: Play, rule: str = "") -> bool:
+def suspects(play: Play, demand: Demand = NOTHING) -> bool:
     """Whether one play gives reason to replay: the candidate differs where reference and twin do not."""
     noise = _Noise()
     noise.add(play.reference, play.twin)
-    return bool(_standing(play, noise, rule))
+    return bool(_standing(play, noise, demand))
 
 
-def judge(plays: Sequence[Play], rule: str = "") -> Finding:
+def judge(plays: Sequence[Play], demand: Demand = NOTHING) -> Finding:
     """The first play and its replays, each from fresh state. What did not come back in all of them is intermittent, never dropped; where
     the reference or its twin moved in any of them it is noise."""
     first, replays = plays[0], plays[1:]
@@ -85,7 +87,7 @@ def judge(plays: Sequence[Play], rule: str = "") -> Finding:
         noise.add(first.reference, play.reference)
     seen: dict[tuple[str, str, str], list[Difference]] = {}
     for play in plays:
-        for difference in _standing(play, noise, rule):
+        for difference in _standing(play, noise, demand):
             seen.setdefault(difference.key, []).append(difference)
     steady = {key for key, found in seen.items() if len(found) == len(plays) > 1}
     finding = Finding(noise=set(noise.kinds))
@@ -94,5 +96,6 @@ def judge(plays: Sequence[Play], rule: str = "") -> Finding:
         difference = next((d for d in found if d.because is None), None)
         if difference is None and key in steady:
             difference = next((d for d in found if d.because is not None and d.because.key in steady), replace(found[0], because=None))
-        (finding.confirmed if key in steady else finding.intermittent).append(difference or found[0])
+        difference = replace(difference or found[0], verdict=merged(d.verdict for d in found))
+        (finding.confirmed if key in steady else finding.intermittent).append(difference)
     return finding

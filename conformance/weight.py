@@ -65,6 +65,11 @@ def quirks() -> tuple[Quirk, ...]:
     return _table()[1]
 
 
+def heavier(one: str, other: str) -> str:
+    """The heavier of two severities."""
+    return max(one, other, key=SEVERITIES.index)
+
+
 def at_least(severity: str, bound: str) -> bool:
     """Whether `severity` is as heavy as `bound`."""
     return SEVERITIES.index(severity) >= SEVERITIES.index(bound)

@@ -11,10 +11,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bridgecheck.conformance import report, tap
+from bridgecheck.conformance.bucket import Bucket
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import Target, check_app
+from bridgecheck.conformance.verdict import BOTH, UNDEFINED
 from bridgecheck.conformance.weight import SEVERITIES
 
 from . import options
@@ -153,31 +155,49 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
     console.print("\n[bold]Not tried[/bold]")
     for item in outcome.not_tried:
         console.print(f"  {escape(item)}", highlight=False)
-    if outcome.buckets:
+    judged = [bucket for bucket in outcome.buckets if not bucket.excused]
+    excused = [bucket for bucket in outcome.buckets if bucket.excused]
+    if judged:
         console.print("\n[bold]Differences[/bold]")
-    for bucket in outcome.buckets:
+    for bucket in judged:
         style, difference = _STYLES[bucket.severity], bucket.difference
         steady = "" if bucket.steady else " (intermittent)"
-        count = len(bucket.exchanges)
-        where = bucket.shortest.exchange.name + (f" and {count - 1} more" if count > 1 else "")
         console.print(
-            f"  [{style}]{bucket.severity:5}[/{style}] {escape(bucket.title)}{steady}  [dim]{escape(where)}[/dim]", highlight=False
+            f"  [{style}]{bucket.severity:5}[/{style}] {escape(bucket.title)}{steady}  [dim]{escape(_where(bucket))}[/dim]", highlight=False
         )
+        if bucket.verdict != UNDEFINED:
+            console.print(f"        {escape(_verdict(bucket))}", highlight=False)
         if bucket.severity != "drift":
             values = (_short(value) for value in (difference.reference, difference.candidate))
             console.print(
                 f"        {escape(servers[0])}: {escape(next(values))}   {escape(servers[1])}: {escape(next(values))}", highlight=False
             )
             console.print(f"        {escape(report.reproduce(bucket, servers, extra, folder))}", style="cyan", highlight=False)
+    if excused:
+        console.print("\n[bold]Where the reference breaks a rule[/bold]")
+    for bucket in excused:
+        console.print(f"  {escape(bucket.title)}  [dim]{escape(_where(bucket))}[/dim]  {escape(', '.join(bucket.rules))}", highlight=False)
     total = sum(outcome.exchanges.values())
     taps = ", ".join(f"{name} {count}" for name, count in outcome.exchanges.items())
     console.print(f"\n{total} exchanges ({taps}); {len(outcome.noise)} noisy facts; report in {escape(str(folder))}", highlight=False)
     word, style = ("same", "bold green") if outcome.same else ("different", "bold red")
-    counts = ", ".join(f"{sum(b.severity == s for b in outcome.buckets)} {s}" for s in reversed(SEVERITIES))
+    counts = ", ".join(f"{sum(b.severity == s for b in judged)} {s}" for s in reversed(SEVERITIES))
+    beside = f"; {len(excused)} where the reference breaks a rule" if excused else ""
     console.print(
-        f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts})",
+        f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts}{beside})",
         highlight=False,
     )
+
+
+def _where(bucket: Bucket) -> str:
+    count = len(bucket.exchanges)
+    return bucket.shortest.exchange.name + (f" and {count - 1} more" if count > 1 else "")
+
+
+def _verdict(bucket: Bucket) -> str:
+    """`the candidate breaks FR-BODY-07`."""
+    who = bucket.verdict if bucket.verdict == BOTH else f"the {bucket.verdict}"
+    return f"{who}{' by' if bucket.verdict == BOTH else ''} {', '.join(bucket.rules) or 'what its exchange demands'}"
 
 
 def _short(value: object) -> str:

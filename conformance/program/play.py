@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange
+from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.difference import differences
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.fact import Address, facts_of
@@ -18,6 +19,7 @@ from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.stage import Stage
 from bridgecheck.conformance.target import Target, check_app
 from bridgecheck.conformance.transcript import transcript
+from bridgecheck.conformance.verdict import REFERENCE, UNDEFINED
 from bridgecheck.conformance.weight import at_least, quirk
 
 from . import options
@@ -93,7 +95,7 @@ def play(
 def _show(console: Console, exchange: Exchange, observations: tuple[dict, ...], targets: list[Target]) -> bool:
     """One exchange: what was sent, each side's answer, what differs. True where a gate would fail."""
     console.rule(escape(exchange.name))
-    for key in ("about", "rules"):
+    for key in ("about", "rules", "must"):
         if key in exchange.meta:
             console.print(f"{key}: {exchange.meta[key]}", markup=False, highlight=False)
     for line, kind, sent in exchange.steps:
@@ -105,16 +107,17 @@ def _show(console: Console, exchange: Exchange, observations: tuple[dict, ...], 
     table.add_row(*(escape(transcript(observation)) for observation in observations))
     console.print(table)
     facts = [facts_of(observation, Address(target.host, target.port)) for observation, target in zip(observations, targets, strict=True)]
-    rule = (exchange.meta.get("rules", "").split() or [""])[0]
+    demand = Demand.of(exchange.meta)
     failing = False
     for target, candidate in zip(targets[1:], facts[1:], strict=True):
-        found = [d for d in differences(facts[0], candidate, rule) if not quirk(d.path, d.kind)]
+        found = [d for d in differences(facts[0], candidate, demand) if not quirk(d.path, d.kind)]
         causes = [d for d in found if d.because is None or d.because not in found]
         if not causes:
             console.print(f"{target.name}: same", markup=False, highlight=False)
         for difference in causes:
             what = f"{difference.severity} {difference.side} {difference.path} {difference.kind}"
             values = f"{show(difference.reference)} | {show(difference.candidate)}"
-            console.print(f"{target.name}: {what}: {values}", markup=False, highlight=False, soft_wrap=True)
-            failing |= at_least(difference.severity, "rule")
+            verdict = "" if difference.verdict == UNDEFINED else f" ({difference.verdict})"
+            console.print(f"{target.name}: {what}: {values}{verdict}", markup=False, highlight=False, soft_wrap=True)
+            failing |= difference.verdict != REFERENCE and at_least(difference.severity, "rule")
     return failing

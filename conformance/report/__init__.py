@@ -17,6 +17,7 @@ from ..bucket import Bucket
 from ..content import MISSING, Content
 from ..fact import Port
 from ..gate import Outcome
+from ..rule import catalogue
 from ..weight import quirks
 
 VALUE_MAX = 400  # characters of a value that is shown
@@ -41,7 +42,7 @@ def show(value: Any) -> str:
 
 def exchange_file(bucket: Bucket) -> str:
     """Where the bucket's exchange stands, inside the report's folder."""
-    return f"exchanges/{bucket.signature}.exchange"
+    return f"exchanges/{bucket.name}.exchange"
 
 
 def reproduce(bucket: Bucket, servers: list[str], options: list[str], folder: Path | None = None) -> str:
@@ -67,8 +68,8 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
                 "signature": bucket.signature,
                 "title": bucket.title,
                 "side": bucket.difference.side,
-                "verdict": "undefined",
-                "rules": [],
+                "verdict": bucket.verdict,
+                "rules": bucket.rules,
                 "severity": bucket.severity,
                 "confirmed": bucket.steady,
                 "intermittent": not bucket.steady,
@@ -81,6 +82,7 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
             }
             for bucket in outcome.buckets
         ],
+        "rules": _rules(outcome),
         "waived": [],
         "noise": sorted(outcome.noise),
         "quirks": [{"name": q.name, "reason": q.reason, "exchanges": outcome.quirks[q.name]} for q in quirks()],
@@ -96,6 +98,13 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
     }
 
 
+def _rules(outcome: Outcome) -> list[dict[str, str]]:
+    """What the rules say that the verdicts name, as far as the catalogue has them."""
+    named = sorted({rule for bucket in outcome.buckets for rule in bucket.rules})
+    found = [catalogue()[name] for name in named if name in catalogue()]
+    return [{"id": rule.id, "level": rule.level, "source": rule.source, "text": rule.text} for rule in found]
+
+
 def run(outcome: Outcome) -> dict[str, Any]:
     """run.json: what varies from run to run. Its schema is run.schema.json."""
     return {
@@ -103,7 +112,7 @@ def run(outcome: Outcome) -> dict[str, Any]:
         "cpu_seconds": {name: round(value, 3) for name, value in outcome.cpu.items()},
         "working_folder": os.getcwd(),
         "values": {
-            bucket.signature: {
+            bucket.name: {
                 "exchange": bucket.shortest.exchange.name,
                 "place": bucket.difference.place,
                 "reference": show(bucket.difference.reference),
@@ -140,8 +149,9 @@ def write(folder: Path, outcome: Outcome, app: str, servers: list[str], options:
         write_whole(folder / exchange_file(bucket), tap.text(sighting.session, own))
     data, volatile = report(outcome, servers, options), run(outcome)
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["stem"] = lambda path: Path(path).stem
     page = environment.from_string(files(__package__).joinpath("report.html.j2").read_text("utf-8"))
-    exchanges = {bucket.signature: tap.text(bucket.shortest.session, app).decode("utf-8", "replace") for bucket in outcome.buckets}
+    exchanges = {bucket.name: tap.text(bucket.shortest.session, app).decode("utf-8", "replace") for bucket in outcome.buckets}
     html = page.render(report=data, run=volatile, app=app, exchanges=exchanges, fail_on=outcome.fail_on)
     write_whole(folder / "report.html", html.encode())
     write_whole(folder / "run.json", _json(volatile))

@@ -8,6 +8,7 @@ from bridgecheck.conformance._player import Exchange, parse
 from bridgecheck.conformance.bucket import Sighting, buckets, title
 from bridgecheck.conformance.difference import Difference
 from bridgecheck.conformance.judge import Finding
+from bridgecheck.conformance.verdict import BOTH, CANDIDATE, REFERENCE
 
 STATUS = Difference("main response 1", "response.status", "value", 200, 404)
 PORT = Difference("main call 1", "scope.client[1]", "int→str", 1, "1")
@@ -15,8 +16,9 @@ BODY = Difference("main response 1 at $.a", "response.body.$.a", "value", 1, 2, 
 END = Difference("main", "end", "open→closed", "open", "closed")
 
 
-def exchange(name: str, target: str = "/", extra: str = "") -> Exchange:
-    text = f"bridgecheck-exchange 1\nexchange {name}\nsend\n> GET {target} HTTP/1.1\n> Host: a{extra}\n>\nend next\n"
+def exchange(name: str, target: str = "/", extra: str = "", rules: str = "") -> Exchange:
+    meta = f"rules: {rules}\n" if rules else ""
+    text = f"bridgecheck-exchange 1\nexchange {name}\n{meta}send\n> GET {target} HTTP/1.1\n> Host: a{extra}\n>\nend next\n"
     return parse(text.encode(), "test")[0]
 
 
@@ -64,6 +66,34 @@ def test_a_steady_and_an_intermittent_sighting_of_one_exchange_are_told_apart() 
     assert bucket.difference is other
     assert [sighting.steady for sighting in bucket.sightings] == [True, False]
     assert Sighting(PORT, (SHORT,), "spec").steady
+
+
+def test_one_signature_with_two_verdicts_is_two_buckets() -> None:
+    right, wrong, other = (replace(PORT, verdict=verdict) for verdict in (REFERENCE, CANDIDATE, PORT.verdict))
+    found = buckets([((exchange(str(d.verdict)[:3]),), "spec", Finding([d], [])) for d in (right, wrong, other)])
+    assert [(b.verdict, b.exchanges, b.excused) for b in found] == [
+        ("candidate breaks", ["can"], False),
+        ("reference breaks", ["ref"], True),
+        ("undefined", ["und"], False),
+    ]
+    assert len({b.signature for b in found}) == 1
+    assert [b.name for b in found] == [f"{PORT.signature}{end}" for end in ("-candidate-breaks", "-reference-breaks", "")]
+
+
+def test_a_verdict_names_the_rules_of_its_exchanges_that_bind() -> None:
+    one, other = exchange("one", rules="FR-LINE-01 HTTP-SCOPE-05"), exchange("other", rules="FR-HOST-01")
+    (bucket,) = buckets([((case,), "spec", Finding([replace(PORT, verdict=BOTH)], [])) for case in (one, other)])
+    assert bucket.rules == ["FR-HOST-01", "HTTP-SCOPE-05"]
+    (bucket,) = buckets([((case,), "spec", Finding([PORT], [])) for case in (one, other)])
+    assert bucket.rules == []
+
+
+def test_a_consequence_goes_with_the_verdict_that_its_cause_has_in_the_finding() -> None:
+    """Which may be another than in the play that showed it."""
+    body = replace(BODY, because=replace(PORT, verdict=REFERENCE))
+    (bucket,) = buckets([((SHORT,), "spec", Finding([body, PORT], []))])
+    assert not bucket.excused
+    assert len(bucket.consequences) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.difference import Difference, differences
 from bridgecheck.conformance.fact import Address, facts_of, facts_of_all
 from bridgecheck.conformance.weight import quirk, weight
@@ -21,7 +22,7 @@ THERE = Address("127.0.0.1", 2000)
 
 
 def compare(reference: dict[str, Any], candidate: dict[str, Any], rule: str = "") -> list[Difference]:
-    return differences(facts_of(reference, HERE), facts_of(candidate, THERE), rule)
+    return differences(facts_of(reference, HERE), facts_of(candidate, THERE), Demand((rule,) if rule else ()))
 
 
 def causes(reference: dict[str, Any], candidate: dict[str, Any], rule: str = "") -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bridgecheck.conformance._player import Instance
 from bridgecheck.conformance.bucket import title
+from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.difference import Difference, differences
 from bridgecheck.conformance.fact import Address, Facts, facts_of, facts_of_all
 from bridgecheck.conformance.weight import quirk
@@ -259,7 +260,7 @@ def test_every_path_is_named_on_the_page() -> None:
     others.append(rich())
     others[-1]["connections"][0]["responses"][0]["body"] = response(body=gzip.compress(b'{"at": "11:00"}'))["body"]
     for other in others:
-        paths |= {difference.path for difference in differences(RICH, facts_of(other, HERE), "FR-HOST-01")}
+        paths |= {difference.path for difference in differences(RICH, facts_of(other, HERE), Demand(("FR-HOST-01",)))}
     assert sorted(path for path in paths if not any(pattern.fullmatch(path) for pattern in table)) == []
     unseen = [pattern.pattern for pattern in table if not any(map(pattern.fullmatch, paths))]
     assert [pattern.partition("(")[0] for pattern in unseen] == ["request", "lifespan.*", "died"]

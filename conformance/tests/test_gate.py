@@ -14,6 +14,19 @@ import pytest
 
 HERE = Path(__file__).parent
 WRONG = f"{{python}} {HERE / 'wrong' / 'server.py'} FAULT {{host}} {{port}} {{app}}"
+STRIPPING = f"{{python}} {HERE / 'wrong' / 'stripping.py'} HOW {{host}} {{port}} {{app}}"
+PADDED = """bridgecheck-exchange 1
+
+exchange padded
+rules: FR-HDR-02 FR-LINE-01
+must: scope.headers[x-padded] = b"pad"
+send
+> GET /hello?a=b HTTP/1.1
+> Host: test
+> X-Padded: pad \\x20
+>
+end next
+"""
 TRAFFIC = """bridgecheck-exchange 1
 
 exchange hello
@@ -227,6 +240,70 @@ def test_a_candidate_that_dies_is_a_finding_and_the_run_goes_on(folder: Path) ->
     assert done.returncode == 1, done.stdout + done.stderr
     died = [bucket for bucket in _report(folder)["buckets"] if "ends while it serves" in bucket["title"]]
     assert len(died) == 1 and died[0]["severity"] == "break" and died[0]["side"] == "process" and died[0]["routes"] == ["GET /kill"]
+
+
+def test_a_candidate_that_does_right_where_the_reference_does_not_is_the_same(folder: Path) -> None:
+    (folder / "own.exchange").write_text(PADDED)
+    done = gate("apps:good", "--candidate", STRIPPING.replace("HOW", "right"), "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = _report(folder)
+    (bucket,) = report["buckets"]
+    assert (bucket["title"], bucket["verdict"], bucket["rules"], bucket["severity"]) == (
+        "scope.headers[x-padded]: another value under the candidate",
+        "reference breaks",
+        ["FR-HDR-02"],
+        "break",
+    )
+    assert [rule["id"] for rule in report["rules"]] == ["FR-HDR-02"]
+    assert report["verdict"] == "same"
+    assert (folder / "bridgecheck-report" / bucket["exchange"]).read_text().count('must: scope.headers[x-padded] = b"pad"') == 1
+    page = (folder / "bridgecheck-report" / "report.html").read_text()
+    assert "Where the reference breaks a rule" in page and "Optional whitespace before and after a field value" in page
+    assert "Where the reference breaks a rule" in done.stdout and "Differences" not in done.stdout
+    assert "against uvicorn (0 break, 0 rule, 0 drift; 1 where the reference breaks a rule)" in done.stdout
+    played = subprocess.run(
+        [sys.executable, "-m", "bridgecheck", "play", bucket["exchange"], "--on", "uvicorn", "--on", STRIPPING.replace("HOW", "right")]
+        + ["--app-dir", str(HERE)],
+        cwd=folder / "bridgecheck-report",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "(reference breaks)" in played.stdout
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("harmful", {("scope.headers[x-padded]", "reference breaks"), ("scope.query_string", "undefined")}),
+        ("greedy", {("scope.headers[x-padded]", "undefined")}),
+    ],
+)
+def test_doing_right_in_one_thing_hides_nothing_else(folder: Path, how: str, expected: set[tuple[str, str]]) -> None:
+    (folder / "own.exchange").write_text(PADDED)
+    done = gate("apps:good", "--candidate", STRIPPING.replace("HOW", how), "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    report = _report(folder)
+    assert {(bucket["title"].partition(": ")[0], bucket["verdict"]) for bucket in report["buckets"]} == expected
+    assert report["verdict"] == "different"
+
+
+def test_a_candidate_that_breaks_a_rule_which_the_reference_keeps_is_told_so(folder: Path) -> None:
+    (folder / "own.exchange").write_text(PADDED)
+    reference, candidate = (STRIPPING.replace("HOW", how) for how in ("right", "halfway"))
+    done = gate("apps:good", "--reference", reference, "--candidate", candidate, "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (bucket,) = _report(folder)["buckets"]
+    assert (bucket["verdict"], bucket["rules"]) == ("candidate breaks", ["FR-HDR-02"])
+    assert "the candidate breaks FR-HDR-02" in done.stdout
+
+
+def test_a_must_that_cannot_be_read_is_one_clear_message(folder: Path) -> None:
+    (folder / "own.exchange").write_text(PADDED.replace("x-padded] =", "x-padded] is"))
+    done = gate("apps:good", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 2
+    assert "own.exchange:3: exchange padded: must: no condition in" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, None)])

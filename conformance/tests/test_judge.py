@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.difference import Difference
 from bridgecheck.conformance.fact import Address, Facts, facts_of
 from bridgecheck.conformance.judge import Play, judge, suspects
+from bridgecheck.conformance.verdict import REFERENCE, UNDEFINED
 
 from .observations import call, changed, observation, response, rich
 
@@ -253,3 +255,24 @@ def test_findings_are_in_the_same_order_every_time() -> None:
 
 
 RICH = facts(rich())
+
+
+GONE = Demand.of({"rules": "FR-TGT-01", "must": "response.status = 404; end = open"})
+
+
+def directed(found: list[Difference]) -> list[tuple[str, str]]:
+    return [(d.path, d.verdict) for d in found if d.because is None]
+
+
+def test_a_reference_that_is_wrong_in_every_play_is_told_so_and_confirmed() -> None:
+    play = Play(status(200), status(200), status(404))
+    assert suspects(play, GONE)
+    assert directed(judge([play] * 4, GONE).confirmed) == [("response.status", REFERENCE)]
+    assert directed(judge([play] * 4).confirmed) == [("response.status", UNDEFINED)]
+
+
+def test_what_is_not_right_in_every_play_is_not_excused_in_any() -> None:
+    right, closed = status(404), facts(observation([response(404)], end="closed"))
+    finding = judge([Play(status(200), status(200), side) for side in (right, right, closed, right)], GONE)
+    assert directed(finding.confirmed) == [("response.status", UNDEFINED)]
+    assert directed(finding.intermittent) == [("end", UNDEFINED)]

@@ -29,7 +29,7 @@ def test_a_rule_says_whom_it_binds_how_much_and_where_it_stands(rule: Rule) -> N
     assert rule.binds in ("server", "app", "both")
     assert rule.level in ("must", "should", "may")
     assert len(rule.source) > 5
-    assert rule.text[-1] == "." and len(rule.text) > 20
+    assert rule.text[-1] == "." and len(rule.text) > 10
 
 
 def test_only_a_must_binds_and_what_is_not_known_is_its_authors_own() -> None:
