@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
+from bridgecheck.conformance.demand import Demand
+from bridgecheck.conformance.rule import binding
 from bridgecheck.spec.apps import probe
 
 FILES = sorted((Path(__file__).parents[1] / "cases").glob("*.exchange"))
@@ -34,9 +36,17 @@ def test_case_is_named_for_what_it_shows(case: Exchange) -> None:
 @EACH
 def test_case_says_what_it_is_for(case: Exchange) -> None:
     assert {"rules", "app", "about", "origin"} <= case.meta.keys()
-    assert set(case.meta) <= {"rules", "app", "about", "origin", "needs"}
+    assert set(case.meta) <= {"rules", "app", "about", "must", "origin", "needs"}
     assert all(RULE.fullmatch(rule) for rule in case.meta["rules"].split(" ")), case.meta["rules"]
     assert len(case.meta["about"]) > 20
+
+
+@EACH
+def test_a_must_is_readable_and_has_a_rule_that_binds(case: Exchange) -> None:
+    if "must" in case.meta:
+        demand = Demand.of(case.meta)
+        assert demand.ways
+        assert binding(demand.rules), "none of its rules is a must"
 
 
 @EACH
