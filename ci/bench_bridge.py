@@ -143,6 +143,8 @@ def check_counted(name: str, counted: dict[str, int], length: int) -> None:
 
 def measure(workload: Workload, candidate: str, pairs: int, seconds: int) -> tuple[Side, Side]:
     """Both servers' runs, in pairs."""
+    if not {SERVER_CORE, WRK_CORE} <= os.sched_getaffinity(0):
+        raise Unmeasured(f"cores {SERVER_CORE} and {WRK_CORE} are not both allowed here")
     with ExitStack() as stack:
 
         def side(name: str, command: str) -> Side:
