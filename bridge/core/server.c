@@ -197,7 +197,7 @@ void server_stop_listening(struct server *server) {
 
 int server_backend_fd(const struct server *server) { return uv_backend_fd(&server->loop); }
 
-int server_timeout(const struct server *server) { return server->gone ? 0 : uv_backend_timeout(&server->loop); }
+int server_timeout(const struct server *server) { return server->gone || server->gone_ripe ? 0 : uv_backend_timeout(&server->loop); }
 
 /* Interest that is registered in one run of libuv reaches its epoll only in the next: a response or an accepted connection would hang. */
 static void settle(struct server *server) {
@@ -215,19 +215,25 @@ void server_step(struct server *server) {
     settle(server);
 }
 
-/* Those that were closed by the last turn. */
-static void end_gone(struct server *server) {
-    struct stream *gone = server->gone;
-    server->gone = NULL;
-    while (gone) {
-        struct stream *stream = gone;
-        gone = stream->gone_next;
+static void end_streams(struct server *server, struct stream *first) {
+    while (first) {
+        struct stream *stream = first;
+        first = stream->gone_next;
         server->connections--;
         *(stream->previous ? &stream->previous->next : &server->streams) = stream->next;
         if (stream->next)
             stream->next->previous = stream->previous;
         stream_end(stream);
     }
+}
+
+/* The end of a turn may stand in the host's queue before a step of that same turn; what such a step began has to have its turn first. So
+ * what is gone is told at the end of the turn behind the one that sees it. */
+static void end_gone(struct server *server) {
+    struct stream *ripe = server->gone_ripe;
+    server->gone_ripe = server->gone;
+    server->gone = NULL;
+    end_streams(server, ripe);
 }
 
 void server_finish_turn(struct server *server) {
@@ -287,6 +293,7 @@ void server_free(struct server *server) {
     server_stop_listening(server);
     for (struct stream *stream = server->streams; stream; stream = stream->next)
         connection_lost(&stream->connection);
+    end_gone(server);
     end_gone(server);
     uv_close((uv_handle_t *)&server->idle_timer, NULL);
     uv_close((uv_handle_t *)&server->accept_timer, NULL);

@@ -51,7 +51,7 @@ struct server {
     struct stream *streams;
     struct stream *idle_first, *idle_last;
     struct stream *dirty;
-    struct stream *gone;
+    struct stream *gone, *gone_ripe; /* closed, to be told: since this turn, and since the one before */
     struct date date;
     struct response_defaults defaults;
     bool stepping; /* within server_step() or server_finish_turn(): no need to be woken */
