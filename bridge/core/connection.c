@@ -374,7 +374,8 @@ static void next(struct connection *connection) {
     forget_if_done(cycle);
     if (connection->closing)
         return;
-    if (following) {
+    /* One whose content is broken has nobody to bring the rest of it: its app would wait for ever. */
+    if (following && !(connection->failure && following == connection->receiving)) {
         connection->waiting--;
         run(connection, following);
     }
