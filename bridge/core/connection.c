@@ -153,7 +153,7 @@ static int on_head(void *owner, const struct request_head *head) {
     } else {
         run(connection, cycle);
     }
-    return connection->closed ? -1 : 0;
+    return connection->closing ? -1 : 0;
 }
 
 static int on_content(void *owner, const char *data, size_t size) {
@@ -167,7 +167,7 @@ static int on_content(void *owner, const char *data, size_t size) {
         pause_reading(connection);
     if (cycle->running)
         connection->kit->handler->arrived(cycle);
-    return connection->closed ? -1 : 0;
+    return connection->closing ? -1 : 0;
 }
 
 static int on_end(void *owner) {
@@ -181,7 +181,7 @@ static int on_end(void *owner) {
         if (cycle->running)
             connection->kit->handler->arrived(cycle);
     }
-    return connection->closed ? -1 : connection->waiting >= PIPELINE_MAX;
+    return connection->closing ? -1 : connection->waiting >= PIPELINE_MAX;
 }
 
 static const struct request_events EVENTS = {.head = on_head, .content = on_content, .end = on_end};
@@ -203,8 +203,11 @@ static void parse(struct connection *connection, const char *data, size_t size) 
         fail(connection, 431);
         return;
     case REQUEST_NO_MEMORY:
-    case REQUEST_STOPPED:
         end(connection);
+        return;
+    case REQUEST_STOPPED:
+        if (!connection->closing) /* else it is by us, and what was sent may still go out */
+            end(connection);
     }
 }
 
