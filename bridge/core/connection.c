@@ -132,6 +132,7 @@ static void pause_reading(struct connection *connection) {
 }
 
 static void run(struct connection *connection, struct cycle *cycle) {
+    connection->kit->transport->idle(connection->socket, false); /* it may be, where the request before it came in the same bytes */
     connection->answering = cycle;
     cycle->running = true;
     connection->kit->handler->run(cycle);
