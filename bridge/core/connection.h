@@ -142,9 +142,10 @@ void cycle_wants_content(struct cycle *cycle);
 /* Nothing is left to come: the response is complete, or the client has gone. */
 static inline bool cycle_is_over(const struct cycle *cycle) { return cycle->disconnected || cycle->response.complete; }
 
-/* Whether the handler should wait for `drained` before it sends more. */
+/* Whether the handler should wait for `drained` before it sends more. Not once its response is complete: there is nothing more to send, and
+ * `drained` is for the one behind it. */
 static inline bool cycle_is_congested(const struct cycle *cycle) {
-    return cycle->connection != NULL && cycle->connection->write_paused && !cycle->disconnected;
+    return cycle->connection != NULL && cycle->connection->write_paused && !cycle_is_over(cycle);
 }
 
 /* The head of the response, as response_start(). Not once disconnected. */
