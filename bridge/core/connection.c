@@ -23,20 +23,25 @@ static void cycle_init(struct cycle *cycle, struct connection *connection, const
     response_init(&cycle->response, head->keep_alive, head->method == HTTP_HEAD, head->minor == 0);
 }
 
-static void forget(struct cycle *cycle) {
+static void unlink_cycle(struct cycle *cycle) {
     struct connection *connection = cycle->connection;
     *(cycle->previous ? &cycle->previous->next : &connection->first) = cycle->next;
     *(cycle->next ? &cycle->next->previous : &connection->last) = cycle->previous;
     cycle->previous = cycle->next = NULL;
     cycle->connection = NULL;
-    buffer_free(&cycle->body, connection->kit->allocator);
-    connection->kit->handler->release(cycle);
+}
+
+static void release(struct cycle *cycle, const struct connection_kit *kit) {
+    buffer_free(&cycle->body, kit->allocator);
+    kit->handler->release(cycle);
 }
 
 static void forget_if_done(struct cycle *cycle) {
     const struct connection *connection = cycle->connection;
-    if (connection && !cycle->running && cycle->response.complete && cycle != connection->answering && cycle != connection->receiving)
-        forget(cycle);
+    if (!connection || cycle->running || !cycle->response.complete || cycle == connection->answering || cycle == connection->receiving)
+        return;
+    unlink_cycle(cycle);
+    release(cycle, connection->kit);
 }
 
 /* --- ends
@@ -59,11 +64,12 @@ void connection_gone(struct connection *connection) {
     while (connection->first) {
         struct cycle *cycle = connection->first;
         cycle->disconnected = !cycle->response.complete;
-        if (cycle->running) {
+        unlink_cycle(cycle); /* so that it stays where it is when the handler is through with it while it is told */
+        if (cycle->running)
             handler->arrived(cycle);
+        if (cycle->running)
             handler->drained(cycle);
-        }
-        forget(cycle);
+        release(cycle, connection->kit);
     }
 }
 
