@@ -121,10 +121,14 @@ static void fail(struct connection *connection, unsigned status) {
 /* --- reading
  * ------------------------------------------------------------------------------------------------------------------------------- */
 
-static void resume_reading(struct connection *connection) {
+/* TAKER: who is about to take its content; NULL: nobody. */
+static void resume_reading(struct connection *connection, const struct cycle *taker) {
+    const struct cycle *receiving = connection->receiving;
     if (!connection->read_paused || connection->closing || connection->failure || connection->unread.size > 0)
         return;
     if (connection->waiting >= PIPELINE_MAX)
+        return;
+    if (receiving && receiving != taker && !receiving->response.complete && receiving->body.size > HIGH_WATER)
         return;
     connection->read_paused = false;
     watch(connection);
@@ -350,7 +354,7 @@ void cycle_wants_content(struct cycle *cycle) {
         flush_later(connection);
     }
     if (!cycle_is_over(cycle))
-        resume_reading(connection);
+        resume_reading(connection, cycle);
 }
 
 enum response_fault cycle_start(struct cycle *cycle, unsigned status, const char *reason, size_t reason_size,
@@ -392,7 +396,7 @@ static void next(struct connection *connection) {
     parse_unread(connection);
     if (connection->closing)
         return;
-    resume_reading(connection);
+    resume_reading(connection, NULL);
     if (!connection->answering) {
         if (connection->failure)
             answer_failure(connection);
