@@ -373,6 +373,7 @@ enum response_fault cycle_start(struct cycle *cycle, unsigned status, const char
 }
 
 void cycle_not_started(struct cycle *cycle) {
+    cycle->awaits_continue = false;
     cycle->response.started = true;
     cycle->response.keep_alive = false;
     cycle->response.framing = RESPONSE_BARE;
