@@ -284,7 +284,7 @@ static bool write_now(struct connection *connection, const struct slice *slices,
     for (size_t i = 0; i < count; i++) {
         size_t skip = taken < slices[i].size ? taken : slices[i].size;
         taken -= skip;
-        if (buffer_append(&connection->out, kit->allocator, slices[i].bytes + skip, slices[i].size - skip) != 0) {
+        if (skip < slices[i].size && buffer_append(&connection->out, kit->allocator, slices[i].bytes + skip, slices[i].size - skip) != 0) {
             end(connection);
             return false;
         }
