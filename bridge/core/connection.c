@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define OUT_KEPT 4096u /* what an idle connection may keep */
+
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 static void parse(struct connection *connection, const char *data, size_t size);
@@ -296,7 +298,7 @@ static bool write_now(struct connection *connection, const struct slice *slices,
     }
     if (connection->out.size > HIGH_WATER)
         connection->write_paused = true;
-    else if (!blocked && connection->out.capacity > HIGH_WATER)
+    else if (!blocked && connection->out.capacity > OUT_KEPT)
         buffer_free(&connection->out, kit->allocator);
     return true;
 }
