@@ -6,8 +6,6 @@
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-static void parse(struct connection *connection, const char *data, size_t size);
-
 /* --- cycles: known from their request until nobody needs the connection to know them
  * ------------------------------------------------------- */
 
@@ -199,46 +197,52 @@ static int on_end(void *owner) {
 
 static const struct request_events EVENTS = {.head = on_head, .content = on_content, .end = on_end};
 
-static void parse(struct connection *connection, const char *data, size_t size) {
+/* Returns how many bytes were taken from the front: all, unless as many requests wait as may. */
+static size_t parse(struct connection *connection, const char *data, size_t size) {
     size_t taken = size;
-    switch (request_parser_feed(&connection->parser, data, size, &taken)) {
+    connection->parsing = true;
+    enum request_result result = request_parser_feed(&connection->parser, data, size, &taken);
+    connection->parsing = false;
+    switch (result) {
     case REQUEST_OK:
-        return;
+        break;
     case REQUEST_HELD:
         pause_reading(connection);
-        if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
-            end(connection);
-        return;
+        break;
     case REQUEST_INVALID:
         fail(connection, 400);
-        return;
+        break;
     case REQUEST_TOO_LARGE:
         fail(connection, 431);
-        return;
+        break;
     case REQUEST_NO_MEMORY:
         end(connection);
-        return;
+        break;
     case REQUEST_STOPPED:
         if (!connection->closing) /* else it is by us, and what was sent may still go out */
             end(connection);
     }
+    return taken;
 }
 
-/* The pipeline has moved: what came long ago may be parsed now. */
+/* The pipeline has moved: what came long ago may be parsed now. Not by a handler that moves it while it is being parsed. */
 static void parse_unread(struct connection *connection) {
-    while (connection->unread.size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure) {
-        struct buffer unread = connection->unread;
-        memset(&connection->unread, 0, sizeof connection->unread);
-        parse(connection, buffer_bytes(&unread), unread.size);
-        buffer_free(&unread, connection->kit->allocator);
-    }
+    struct buffer *unread = &connection->unread;
+    if (connection->parsing || unread->size == 0)
+        return;
+    while (unread->size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure)
+        buffer_take(unread, parse(connection, buffer_bytes(unread), unread->size));
+    if (unread->size == 0)
+        buffer_free(unread, connection->kit->allocator);
 }
 
 void connection_received(struct connection *connection, const char *data, size_t size) {
     if (connection->closing || connection->failure)
         return;
     connection->kit->transport->idle(connection->socket, false);
-    parse(connection, data, size);
+    size_t taken = parse(connection, data, size);
+    if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
+        end(connection);
 }
 
 void connection_ended(struct connection *connection) {

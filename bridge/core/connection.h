@@ -102,8 +102,9 @@ struct connection {
     struct cycle *receiving;    /* whose content is under way */
     unsigned waiting;           /* cycles behind `answering` */
     struct buffer out;          /* not written yet */
-    struct buffer unread;       /* came, but must not be parsed yet */
+    struct buffer unread;       /* came, but must not be parsed yet, or is being parsed */
     unsigned failure;           /* status of the error that is to be answered once all before it is; 0: none */
+    bool parsing;               /* within the parser: what it calls back must not call it */
     bool read_paused;           /* by us: content or requests have piled up */
     bool write_paused;          /* the handler should wait for `drained` */
     bool blocked;               /* the socket takes nothing at present */
