@@ -294,6 +294,8 @@ static int read_phrases(struct server_object *server) {
     for (Py_ssize_t i = 0; i < STATUSES; i++) {
         PyObject *status = PyLong_FromSsize_t(100 + i);
         PyObject *phrase = status ? PyDict_GetItemWithError(server->phrases, status) : NULL;
+        if (phrase)
+            PyDict_SetItem(server->statuses, status, status);
         Py_XDECREF(status);
         if (PyErr_Occurred())
             return -1;
@@ -410,6 +412,7 @@ static PyObject *server_object_new(PyTypeObject *type, PyObject *arguments, PyOb
     server->parts.root_path = Py_NewRef(root_path);
     server->parts.asgi = Py_BuildValue("{OOOs}", server->state->version, version, server->state->spec_version, "2.3");
     server->phrases = PyDict_Copy(phrases);
+    server->statuses = PyDict_New();
     server->default_fields = PyList_GetSlice(defaults, 0, PyList_GET_SIZE(defaults));
     if (reset_context) {
         PyObject *module = PyImport_ImportModule("contextvars");
@@ -432,6 +435,7 @@ static int server_object_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(server->receive);
     Py_VISIT(server->send);
     Py_VISIT(server->phrases);
+    Py_VISIT(server->statuses);
     Py_VISIT(server->logger);
     Py_VISIT(server->access_logger);
     Py_VISIT(server->log_access);
@@ -454,6 +458,7 @@ static int server_object_clear(PyObject *self) {
     Py_CLEAR(server->receive);
     Py_CLEAR(server->send);
     Py_CLEAR(server->phrases);
+    Py_CLEAR(server->statuses);
     Py_CLEAR(server->logger);
     Py_CLEAR(server->access_logger);
     Py_CLEAR(server->log_access);
