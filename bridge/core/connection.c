@@ -232,8 +232,11 @@ static void parse_unread(struct connection *connection) {
         return;
     while (unread->size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure)
         buffer_take(unread, parse(connection, buffer_bytes(unread), unread->size));
-    if (unread->size == 0)
-        buffer_free(unread, connection->kit->allocator);
+    if (unread->size > 0)
+        return;
+    buffer_free(unread, connection->kit->allocator);
+    if (connection->stopping && connection->answering)
+        connection->last->response.keep_alive = false;
 }
 
 void connection_received(struct connection *connection, const char *data, size_t size) {
@@ -255,9 +258,10 @@ void connection_lost(struct connection *connection) { end(connection); }
 void connection_expired(struct connection *connection) { close_softly(connection); }
 
 void connection_shutdown(struct connection *connection) {
+    connection->stopping = true;
     if (!connection->answering)
         close_softly(connection);
-    else
+    else if (connection->unread.size == 0)
         connection->last->response.keep_alive = false;
 }
 
