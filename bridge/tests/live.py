@@ -63,6 +63,14 @@ def masked(text: bytes) -> bytes:
     return re.sub(rb"(?m)^date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r$", b"date: NOW\r", text)
 
 
+def said(text: str) -> list[str]:
+    """Lines of a server without what differs from run to run: process ids, ports, and the frames of tracebacks."""
+    text = re.sub(r"(process \[(?:\x1b\[36m)?)\d+", r"\1PID", text)
+    text = re.sub(r"((?:127\.0\.0\.1|::1\]?):)\d+", r"\1PORT", text)
+    text = re.sub(r"(\('(?:127\.0\.0\.1|::1)', )\d+", r"\1PORT", text)
+    return [line for line in text.splitlines() if not re.match(r"( *+\| )? {2,}+[^+|]", line)]
+
+
 @dataclass
 class Response:
     status: int
