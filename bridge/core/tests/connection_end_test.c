@@ -115,7 +115,11 @@ static void test_what_was_sent_before_the_client_left_still_goes_out(void **stat
     turn(&stage);
     assert_false(stage.closed);
     connection_ended(&stage.connection);
-    call_answer(call_number(&stage, 2), "too late", 8);
+    size_t waits = stage.connection.out.size;
+    call_start_length(call_number(&stage, 2), 8);
+    assert_true(call_content(call_number(&stage, 2), "too ", 4, false));
+    assert_true(call_content(call_number(&stage, 2), "late", 4, true));
+    assert_int_equal(stage.connection.out.size, waits);
     assert_int_equal(stage.kit.total_requests, 2);
     client_reads(&stage, 10);
     assert_false(stage.closed);
@@ -260,6 +264,21 @@ static void test_an_app_that_ends_when_it_hears_of_the_end_hears_no_more(void **
         assert_null(stage.calls[0]);
         stage_end(&stage);
     }
+}
+
+static void test_an_app_that_ends_when_it_hears_that_its_response_is_complete_is_forgotten(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_says(&stage, GET("/a") GET("/b"));
+    stage.finishes_in_arrived = true;
+    call_answer(call_number(&stage, 1), "x", 1);
+    assert_int_equal(stage.released, 1);
+    call_answer(call_number(&stage, 2), "x", 1);
+    assert_int_equal(stage.released, 2);
+    expect_wire(&stage, OK("1", "x") OK("1", "x"));
+    assert_true(stage.idle);
+    stage_end(&stage);
 }
 
 static void test_an_app_goes_on_behind_its_response_while_others_are_served(void **state) {
@@ -450,6 +469,20 @@ static void test_every_allocation_fails_in_turn_and_nothing_is_left(void **state
         }
 }
 
+static void test_a_piece_that_there_is_no_memory_for_ends_the_connection_at_once(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_says(&stage, GET("/a"));
+    call_start_length(call_number(&stage, 1), 2000);
+    turn(&stage);
+    char piece[1000] = "";
+    stage.failing_once = stage.failing.asked + 1;
+    assert_int_equal(cycle_content(&call_number(&stage, 1)->cycle, piece, sizeof piece, false), RESPONSE_NO_MEMORY);
+    expect_told(&stage, "GET /a\nclose\n"); /* half a piece might be all that went out */
+    stage_end(&stage);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_may_close_a_connection),
@@ -462,9 +495,11 @@ int main(void) {
         cmocka_unit_test(test_what_is_sent_once_it_is_closed_is_dropped_and_counted),
         cmocka_unit_test(test_an_app_may_end_before_and_after_all_else_in_every_order),
         cmocka_unit_test(test_an_app_that_ends_when_it_hears_of_the_end_hears_no_more),
+        cmocka_unit_test(test_an_app_that_ends_when_it_hears_that_its_response_is_complete_is_forgotten),
         cmocka_unit_test(test_an_app_goes_on_behind_its_response_while_others_are_served),
         cmocka_unit_test(test_the_server_stops),
         cmocka_unit_test(test_a_connection_that_was_idle_for_too_long_closes),
+        cmocka_unit_test(test_a_piece_that_there_is_no_memory_for_ends_the_connection_at_once),
         cmocka_unit_test(test_every_allocation_fails_in_turn_and_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
