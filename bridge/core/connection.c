@@ -60,7 +60,6 @@ void connection_gone(struct connection *connection) {
     const struct handler *handler = connection->kit->handler;
     connection->answering = connection->receiving = NULL;
     connection->waiting = 0;
-    connection->write_paused = false;
     while (connection->first) {
         struct cycle *cycle = connection->first;
         cycle->disconnected = !cycle->response.complete;
