@@ -410,6 +410,8 @@ static void next(struct connection *connection) {
     if (!connection->answering) {
         if (connection->failure)
             answer_failure(connection);
+        else if (connection->stopping && connection->unread.size == 0)
+            close_softly(connection);
         else
             connection->kit->transport->idle(connection->socket, true);
     }
