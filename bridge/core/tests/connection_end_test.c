@@ -373,6 +373,47 @@ static void test_the_server_stops(void **state) {
     stage_end(&stage);
 }
 
+/* More requests have come than may wait; those that are unread when it stops are answered, too, and the last of them closes. */
+static void test_the_server_stops_while_requests_stay_unread(void **state) {
+    (void)state;
+    static const char *const behind[] = {"", GET("/now"), "GET /half HTTP/1.1\r\n"};
+    for (size_t i = 0; i < COUNT(behind); i++) {
+        struct stage stage;
+        stage_init(&stage);
+        for (unsigned count = 0; count < 60; count++)
+            client_queues(&stage, GET("/a"), strlen(GET("/a")));
+        client_queues(&stage, behind[i], strlen(behind[i]));
+        pump(&stage, stage.input.size, 1);
+        assert_true(stage.connection.unread.size > 0);
+        connection_shutdown(&stage.connection);
+        connection_shutdown(&stage.connection);
+        for (unsigned number = 1; number <= 60; number++) {
+            assert_false(stage.closed);
+            call_answer(call_number(&stage, number), "a", 1);
+            turn(&stage);
+        }
+        assert_true(stage.closed);
+        const char *last = i == 1 ? OK("1", "a") OK_CLOSE("4", "/now") : OK("1", "a") OK_CLOSE("1", "a");
+        assert_memory_equal(buffer_bytes(&stage.wire) + stage.wire.size - strlen(last), last, strlen(last));
+        stage_end(&stage);
+    }
+}
+
+static void test_the_server_stops_while_requests_stay_unread_that_are_answered_at_once(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_queues(&stage, GET("/a"), strlen(GET("/a")));
+    for (unsigned count = 0; count < 59; count++)
+        client_queues(&stage, GET("/now"), strlen(GET("/now")));
+    pump(&stage, stage.input.size, 1);
+    connection_shutdown(&stage.connection);
+    call_answer(call_number(&stage, 1), "a", 1);
+    assert_int_equal(stage.kit.total_requests, 60);
+    assert_true(stage.closed);
+    stage_end(&stage);
+}
+
 static void test_a_connection_that_was_idle_for_too_long_closes(void **state) {
     (void)state;
     struct stage stage;
@@ -498,6 +539,8 @@ int main(void) {
         cmocka_unit_test(test_an_app_that_ends_when_it_hears_that_its_response_is_complete_is_forgotten),
         cmocka_unit_test(test_an_app_goes_on_behind_its_response_while_others_are_served),
         cmocka_unit_test(test_the_server_stops),
+        cmocka_unit_test(test_the_server_stops_while_requests_stay_unread),
+        cmocka_unit_test(test_the_server_stops_while_requests_stay_unread_that_are_answered_at_once),
         cmocka_unit_test(test_a_connection_that_was_idle_for_too_long_closes),
         cmocka_unit_test(test_a_piece_that_there_is_no_memory_for_ends_the_connection_at_once),
         cmocka_unit_test(test_every_allocation_fails_in_turn_and_nothing_is_left),
