@@ -219,7 +219,6 @@ static void end_streams(struct server *server, struct stream *first) {
     while (first) {
         struct stream *stream = first;
         first = stream->gone_next;
-        server->connections--;
         *(stream->previous ? &stream->previous->next : &server->streams) = stream->next;
         if (stream->next)
             stream->next->previous = stream->previous;
@@ -249,13 +248,13 @@ void server_finish_turn(struct server *server) {
 void server_gone(struct server *server, struct stream *stream) {
     server_idle(server, stream, false);
     clean(server, stream);
+    server->connections--; /* at once: who comes in its place may be in the same turn */
     stream->gone_next = server->gone;
     server->gone = stream;
     server_wake(server);
 }
 
 void server_forget(struct server *server, struct stream *stream) {
-    server->options.forgotten(server->options.owner, &stream->connection);
     connection_free(&stream->connection);
     allocator_free(&server->options.allocator, stream);
 }

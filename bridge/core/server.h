@@ -100,7 +100,7 @@ void server_dirty(struct server *server, struct stream *stream);
 void server_wake(struct server *server);
 /* The stream's handles are closed: forget it, and free it. */
 void server_forget(struct server *server, struct stream *stream);
-/* The stream is over: in the next turn it is ended, and counts no longer. */
+/* The stream is over, and counts no longer; it is ended in a later turn. */
 void server_gone(struct server *server, struct stream *stream);
 
 #endif
