@@ -145,7 +145,7 @@ def _print(console: Console, sheets: Sequence[Sheet], sessions: Sequence[Session
         for name, statuses in sheet.unsteady.items():
             console.print(f"\n{escape(sheet.server)}: {name} is unsteady: {', '.join(statuses)}", highlight=False)
         for story in sheet.deaths:
-            console.print(f"\n{escape(sheet.server)}: ended ({escape(story)}), but not when the cases were played one by one", highlight=False)
+            console.print(f"\n{escape(sheet.server)}: ended ({escape(story)}), but not again, case by case", highlight=False)
     console.print()
     for sheet in sheets:
         words = [matrix.word(case.status, case.level) for case in sheet.cases.values()]
