@@ -207,6 +207,8 @@ static void settle(struct server *server) {
         flush(server);
     }
     server->stepping = false;
+    if (server->gone || server->gone_ripe)
+        server_wake(server);
 }
 
 void server_step(struct server *server) {
