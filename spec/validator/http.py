@@ -99,6 +99,7 @@ class HttpCall(Call):
         final = not self._more(event)
         if self.phase == "begun":
             self._tell("HTTP-START-01", "content is sent before http.response.start")
+            self.content = True
             return
         if self.phase != "started":
             self._late("http.response.body", "EXT-TRAIL-03", "content is sent after its last event, where trailers are due")
@@ -212,7 +213,7 @@ class HttpCall(Call):
     # --- the end ------------------------------------------------------------------------------------------------------------------
 
     def _on_returned(self) -> None:
-        if self.phase == "begun":
+        if self.phase == "begun" and not self.content:
             self._tell("HTTP-BODY-10", "the application returns without a response")
         elif self.phase == "started" and not self.content:
             self._tell("HTTP-START-02", "the application returns with http.response.start and no content event behind it")
