@@ -243,6 +243,7 @@ static void end_gone(struct server *server) {
 void server_finish_turn(struct server *server) {
     server->woken = false;
     server->stepping = true;
+    uv_update_time(&server->loop); /* the turn may have been long, and server_timeout() counts from here */
     end_gone(server);
     settle(server);
 }
