@@ -197,16 +197,21 @@ void server_stop_listening(struct server *server) {
 
 int server_backend_fd(const struct server *server) { return uv_backend_fd(&server->loop); }
 
-int server_timeout(const struct server *server) { return server->gone || server->gone_ripe ? 0 : uv_backend_timeout(&server->loop); }
+/* As uv_backend_timeout(), which is 0 also where nothing is watched: then there is nothing to wait for. */
+static int timeout_of(const uv_loop_t *loop) { return uv_loop_alive(loop) ? uv_backend_timeout(loop) : -1; }
+
+int server_timeout(const struct server *server) { return server->gone || server->gone_ripe ? 0 : timeout_of(&server->loop); }
 
 /* Interest that is registered in one run of libuv reaches its epoll only in the next: a response or an accepted connection would hang. */
 static void settle(struct server *server) {
     flush(server);
-    for (int i = 0; i < 4 && uv_backend_timeout(&server->loop) == 0; i++) {
+    for (int i = 0; i < 4 && timeout_of(&server->loop) == 0; i++) {
         uv_run(&server->loop, UV_RUN_NOWAIT);
         flush(server);
     }
     server->stepping = false;
+    if (server->gone || server->gone_ripe)
+        server_wake(server);
 }
 
 void server_step(struct server *server) {
@@ -238,6 +243,7 @@ static void end_gone(struct server *server) {
 void server_finish_turn(struct server *server) {
     server->woken = false;
     server->stepping = true;
+    uv_update_time(&server->loop); /* the turn may have been long, and server_timeout() counts from here */
     end_gone(server);
     settle(server);
 }

@@ -30,7 +30,8 @@ struct server_options {
     void (*forgotten)(void *owner, struct connection *connection);
     /* No connection can be accepted for a while: the system is out of descriptors or memory. */
     void (*exhausted)(void *owner);
-    /* Something was done outside of server_step() that wants a server_finish_turn(); told once until that is called. */
+    /* A server_finish_turn() is wanted: something was done outside of server_step(), or a connection is gone. Told once until that is
+     * called. */
     void (*woken)(void *owner);
     const struct response_field *fields; /* defaults of every response, copied by reference: they outlast the server */
     size_t field_count;
