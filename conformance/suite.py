@@ -57,8 +57,12 @@ def judged(exchange: Exchange, facts: Facts) -> Judged:
     """One exchange by the facts of one play."""
     demands = [(level, Demand.of(exchange.meta, level)) for level in (MUST, SHOULD)]
     demands = [(level, demand) for level, demand in demands if demand.ways]
+    for extension in filter(None, (need if "." in need else "" for need in exchange.meta.get("needs", "").split())):
+        offer = f"scope.extensions['{extension}']"
+        if not any(path == offer for _, path in facts):
+            return Judged(UNSUPPORTED, "", f"{offer} missing")
     if not demands:
-        return Judged(SKIP, "", RECORDS_ONLY)
+        return Judged(SKIP, "", RECORDS_ONLY + (f": {exchange.meta['records']}" if "records" in exchange.meta else ""))
     kept = []
     for level, demand in demands:
         way = demand.nearest(facts)
