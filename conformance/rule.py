@@ -1,4 +1,4 @@
-"""The rule catalogue, `spec/rules`, as the judge needs it: which of the rules that an exchange names must be kept.
+"""Which rules bind: the catalogue, `spec/rules`, asked by a verdict.
 
 Knows the catalogue, nothing of exchanges or of what came of them.
 """
