@@ -114,9 +114,9 @@ class Suite:
         return any(len(statuses) > 1 or statuses & {FAIL, CRASH} for statuses in seen)
 
     def _settle(self, sheet: Sheet, name: str, seen: list[Judged]) -> None:
-        """What was seen most often counts."""
+        """What fails once may have been this machine's doing; what fails twice is the server's, however often it passes."""
         counts = Counter(case.status for case in seen)
-        status = counts.most_common(1)[0][0]
+        status = next((status for status in (CRASH, FAIL) if counts[status] > 1), counts.most_common(1)[0][0])
         sheet.cases[name] = Counter(case for case in seen if case.status == status).most_common(1)[0][0]
         sheet.unsteady.pop(name, None)
         if len(counts) > 1:
