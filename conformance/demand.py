@@ -28,6 +28,7 @@ _PATHS = (
         r"|send\.(status|field\[.+\]|raised|raised-text|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),
+    ("process", r"process\.(ready|exit)"),
     ("", r"connection|end|stray|garbage|rest"),
 )
 _TOKEN = re.compile(
@@ -166,6 +167,10 @@ def _spot(words: list[str]) -> Key:
     part = next((part for part, pattern in _PATHS if re.fullmatch(pattern, path)), None)
     if part is None:
         raise DemandError(f"no fact has the path {path}")
+    if part == "process":
+        if place:
+            raise DemandError(f"{path} stands in no place: there is one process")
+        return part, path
     if not place:
         return f"main {part} 1" if part else "main", path
     if part and not (len(place) == 3 and place[1] == part and place[2].isdigit()):
