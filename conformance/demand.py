@@ -214,8 +214,8 @@ def _spot(words: list[str]) -> Key:
     if part is None:
         raise DemandError(f"no fact has the path {path}")
     if part == "process":
-        if place:
-            raise DemandError(f"{path} stands in no place: there is one process")
+        if place not in ([], [part]):
+            raise DemandError(f"{path} stands in the process, not in {' '.join(place)!r}")
         return part, path
     if not place:
         return f"main {part} 1" if part else "main", path

@@ -11,7 +11,7 @@ from typing import Any
 from ._player import Exchange, Player
 from .adapters import Unsupported
 from .fact import Address, Facts, facts_of_all
-from .lifetime import Lifetime
+from .lifetime import Lifetime, play_all
 from .tap import Session
 from .target import Target, start_all, stop_all
 
@@ -126,26 +126,23 @@ class Stage:
                 break
             self.restart()
         result.deaths.extend(crowd)
-        done = sum(map(len, sessions)) - sum(map(has_own_start, sessions))
-        for index, session in enumerate(sessions):
-            if has_own_start(session):
-                self._live(result, index, session[0])
-                done += 1
-                if progress is not None:
-                    progress(done)
+        self._live(result, sessions, progress)
         return result
 
-    def _live(self, result: Result, index: int, exchange: Exchange) -> None:
-        """An exchange with process steps, on a start of its own."""
-        try:
-            lifetime = Lifetime(exchange, self.targets, patience=self.patience)
-        except Unsupported as error:
-            result.unsupported.append((exchange.name, str(error)))
-            return
-        observations = lifetime.play()
-        if observations is not None:
-            result.lifetimes += 1
-            result.facts[index] = [self._facts(exchange, observations, lifetime.targets)]
+    def _live(self, result: Result, sessions: Sequence[Session], progress: Progress | None) -> None:
+        """The exchanges with process steps, each on a start of its own."""
+        lifetimes: dict[int, Lifetime] = {}
+        for index, session in enumerate(sessions):
+            if has_own_start(session):
+                try:
+                    lifetimes[index] = Lifetime(session[0], self.targets, patience=self.patience)
+                except Unsupported as error:
+                    result.unsupported.append((session[0].name, str(error)))
+        result.lifetimes = len(lifetimes)
+        before = sum(map(len, sessions)) - len(lifetimes)
+        played = play_all(list(lifetimes.values()), lambda over: progress(before + over) if progress else None)
+        for (index, lifetime), observations in zip(lifetimes.items(), played, strict=True):
+            result.facts[index] = [self._facts(lifetime.exchange, observations, lifetime.targets)]
 
     def _bury(self, result: Result, died: list[Target], sessions: Sequence[Session], left: list[int]) -> list[int]:
         """Name the exchange under which the targets died, the last one that reached them, and give the sessions behind it."""

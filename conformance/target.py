@@ -74,6 +74,7 @@ class Target:
 
     def start(self) -> None:
         """Start on fresh state and wait until it is ready. Raises NotReady, with nothing left running."""
+        self._must_not_run()
         try:
             self._begin().close()
         except BaseException:
@@ -83,6 +84,7 @@ class Target:
     def begin(self) -> bool:
         """Start on fresh state and wait until it is ready or has ended, or the time for that is over; say whether it is ready. Whatever
         became of it, stop() clears away what is left. Raises NotReady where there is nothing to be run."""
+        self._must_not_run()
         try:
             client = self._begin()
         except NotReady:
@@ -105,6 +107,10 @@ class Target:
         """SIGTERM, some patience, then SIGKILL for whatever is left. Does nothing where nothing runs."""
         self._ask_to_stop()
         self._stopped_by(time.monotonic() + TERM_PATIENCE)
+
+    def kill(self) -> None:
+        """SIGKILL for whatever is left. Does nothing where nothing runs."""
+        self._stopped_by(time.monotonic())
 
     def restart(self) -> None:
         """Stop, and start on fresh state."""
@@ -194,10 +200,12 @@ class Target:
 
     # --- how --------------------------------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> socket.socket:
-        """Start, and give the first connection that it took."""
+    def _must_not_run(self) -> None:
         if self._control is not None:
             raise RuntimeError(f"{self.name} runs already")
+
+    def _begin(self) -> socket.socket:
+        """Start, and give the first connection that it took."""
         for _ in range(PORT_TRIES):
             try:
                 self._launch(_free_port())

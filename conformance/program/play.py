@@ -107,9 +107,7 @@ def _live(console: Console, exchange: Exchange, targets: list[Target], patience:
     except Unsupported as error:
         console.print(f"{exchange.name}: unsupported: {error}", markup=False, highlight=False)
         return False
-    observations = lifetime.play()
-    assert observations is not None
-    return _show(console, exchange, observations, lifetime.targets)
+    return _show(console, exchange, lifetime.play(), lifetime.targets)
 
 
 def _show(console: Console, exchange: Exchange, observations: tuple[dict, ...], targets: list[Target]) -> bool:

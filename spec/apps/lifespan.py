@@ -102,10 +102,6 @@ async def return_at_once(scope: Scope, receive: Receive, send: Send) -> None:
     pass
 
 
-async def return_in_startup(scope: Scope, receive: Receive, send: Send) -> None:
-    await receive()
-
-
 async def return_after_startup(scope: Scope, receive: Receive, send: Send) -> None:
     await _start(scope, receive, send)
 
@@ -176,7 +172,6 @@ LIFESPANS: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
         raise_after_startup,
         raise_in_shutdown,
         return_at_once,
-        return_in_startup,
         return_after_startup,
         return_in_shutdown,
         complete_twice,
