@@ -568,3 +568,12 @@ def test_the_page_for_authors_lists_the_rules_under_their_levels() -> None:
         name: [f"| {rule.id} | {rule.text} |" for rule in rules if Violation(rule.id, "").level == name]
         for name in (MUST, SHOULD, RELIANCE)
     }
+
+
+def test_an_event_that_the_server_refused_was_not_sent() -> None:
+    async def try_again(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(2):
+            with pytest.raises(ValueError):
+                await send(start())
+
+    assert rules_of([try_again], HTTP, [REQUEST], ValueError("not now")) == set()
