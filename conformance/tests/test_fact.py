@@ -26,7 +26,8 @@ PAGE = Path(__file__).parents[2].joinpath("docs", "observation.md").read_text("u
 Step = tuple[Any, ...]
 # What an app or a server put there: any value, any type. Elsewhere the player's own records, of fixed types.
 _FREE = re.compile(r"calls/\d+/(scope|properties/.+|result|events/\d+/(event|result))(/.*)?")
-_FIXED = re.compile(r"(calls|process/lifespans)/\d+/(connection|events/\d+/kind)|calls/2/result|connections/\d+/name")  # what holds an observation together
+# What holds an observation together.
+_FIXED = re.compile(r"(calls|process/lifespans)/\d+/(connection|events/\d+/kind)|calls/2/result|connections/\d+/name")
 _LONG = {"length", "hash", "first", "last"}
 
 
