@@ -71,7 +71,7 @@ build/native/made-from: ci/native.py ci/native.txt | .venv/locked
 FLAVOUR := unit
 EXTRA := -O1
 OUT := build/$(FLAVOUR)
-FOLDERS := bridge/core conformance/exchange conformance/player conformance/guard spec/observer/recorder
+FOLDERS := bridge/core conformance/exchange conformance/player conformance/recorder conformance/guard spec/observer/recorder
 sources = $(filter-out %/module.c %_test.c,$(wildcard $(1)/*.c $(1)/tests/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(foreach folder,$(FOLDERS),$(wildcard $(folder)/tests/*_test.c)))
 
@@ -88,9 +88,10 @@ $(OUT)/$(1)/tests/%_test: $(OUT)/$(1)/tests/%_test.o $(OUT)/$(1).a $(2)
 	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread -o $$@
 endef
 NATIVE := build/native/lib/libllhttp.a build/native/lib/libuv.a
-$(foreach folder,$(filter-out bridge/core conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
+$(foreach folder,$(filter-out bridge/core conformance/player conformance/recorder,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
 $(eval $(call unit_rules,bridge/core,$(NATIVE)))
 $(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE)))
+$(eval $(call unit_rules,conformance/recorder,$(OUT)/conformance/exchange.a $(NATIVE)))
 
 $(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 $(OUT)/%.o: %.c
