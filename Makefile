@@ -111,7 +111,9 @@ fuzz: build/native/made-from
 	@mkdir -p build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 	build/fuzz/fuzz_$(T) -max_total_time=$(S) -timeout=10 -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 
-# A target that tests the bridge links its core, the others the player: both have a connection and a response.
+# A target that tests the bridge links its core, one of the recorder that, the others the player: all have a connection and a response.
+build/fuzz/fuzz_record: build/fuzz/fuzz/fuzz_record.o build/fuzz/conformance/recorder.a build/fuzz/conformance/exchange.a $(NATIVE)
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
 build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a $(NATIVE)

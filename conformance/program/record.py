@@ -27,8 +27,16 @@ Address = tuple[str, int]  # a host and a port, or the path of a Unix socket and
 @click.option("--upstream", metavar="HOST:PORT", required=True, help="The server that they are taken to.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE", help="The exchange file.")
 @click.option("--append", is_flag=True, help="FILE may exist already; what is recorded goes behind what it holds.")
+@click.option(
+    "--exchange",
+    "unit",
+    type=click.Choice(["request", "connection"]),
+    default="request",
+    show_default=True,
+    help="What one exchange is: a request with its response, or all requests of a connection.",
+)
 @click.option("--origin", default="recorded", show_default=True, help="What the traffic is, for those who read the file.")
-def record(listen: str, upstream: str, output: Path, append: bool, origin: str) -> int:
+def record(listen: str, upstream: str, output: Path, append: bool, unit: str, origin: str) -> int:
     """Pass on, byte for byte, what clients and a server say to each other, and record it as exchanges, until Ctrl-C or SIGTERM.
 
     An address may also be unix:PATH. FILE holds secrets where the traffic does, so it is made for its owner alone to read.
@@ -43,7 +51,8 @@ def record(listen: str, upstream: str, output: Path, append: bool, origin: str) 
         first = _first_connection(output, append)
         click.echo(f"recording {shown} to {upstream} into {output}; Ctrl-C ends it", err=True)
         try:
-            counts = run(listener.detach(), *where, upstream, stop, os.fsencode(output), append and first > 0, origin, first or 1, _tell)
+            whole, file = unit == "connection", os.fsencode(output)
+            counts = run(listener.detach(), *where, upstream, stop, file, append and first > 0, whole, origin, first or 1, _tell)
         except OSError as error:
             raise UsageError(f"{error.filename or output}: {error.strerror}") from None
         finally:

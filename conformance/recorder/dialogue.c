@@ -157,10 +157,15 @@ static void finish(struct dialogue *dialogue, const char *end) {
     dialogue->blank = true;
 }
 
-/* Nothing is owed and nothing is open: the exchange is finished. */
+/* Nothing is owed and nothing is open. */
+static bool is_settled(const struct dialogue *dialogue) {
+    return !dialogue->opaque && !dialogue->half_closed && dialogue->kinds.count > 0 && !dialogue->requests.under_way &&
+           dialogue->answered >= dialogue->kinds.count && !dialogue->responses.under_way;
+}
+
 static void settle(struct dialogue *dialogue) {
-    if (!dialogue->opaque && !dialogue->half_closed && dialogue->kinds.count > 0 && !dialogue->requests.under_way &&
-        dialogue->answered >= dialogue->kinds.count && !dialogue->responses.under_way)
+    bool goes_on = dialogue->whole && !dialogue->responses.closing && dialogue->step_count < DIALOGUE_WHOLE_STEPS;
+    if (is_settled(dialogue) && !goes_on)
         finish(dialogue, dialogue->responses.closing ? "close" : "next");
 }
 
@@ -286,6 +291,8 @@ static void end_with(struct dialogue *dialogue, const char *step) {
 void dialogue_client_end(struct dialogue *dialogue, bool reset) {
     if (dialogue->over || dialogue->half_closed)
         return;
+    if (dialogue->under_way && is_settled(dialogue))
+        finish(dialogue, "next");
     if (!dialogue->under_way) {
         dialogue->over = true;
         return;
@@ -325,7 +332,9 @@ void dialogue_stop(struct dialogue *dialogue) {
         return;
     const struct messages *responses = &dialogue->responses;
     bool heard = dialogue->statuses.count > 0 || (responses->under_way && responses->head);
-    if (dialogue->under_way && dialogue->half_closed && heard) {
+    if (dialogue->under_way && is_settled(dialogue)) {
+        finish(dialogue, "next");
+    } else if (dialogue->under_way && dialogue->half_closed && heard) {
         dialogue_client_gone(dialogue);
     } else if (dialogue->under_way && heard) {
         put_progress(dialogue);

@@ -4,9 +4,9 @@
  * or change what passes. Knows nothing of sockets, files, other connections or Python.
  *
  * An exchange ends where every request on the connection has its response whole and nothing of a further one has come; so pipelined
- * requests are one exchange. What is not understood (no HTTP, or another protocol behind an upgrade) is one exchange up to the end of the
- * connection. Each read is a `send`, unless the read before it filled its buffer; each response and interim response a `wait`, in the order
- * in which they passed.
+ * requests are one exchange. Told so (`whole`), it goes on up to the end of the connection. What is not understood (no HTTP, or another
+ * protocol behind an upgrade) is one exchange up to the end of the connection. Each read is a `send`, unless the read before it filled its
+ * buffer; each response and interim response a `wait`, in the order in which they passed.
  *
  * An exchange that grows beyond the bounds below, or finds no memory, is given up: it is counted in `lost`, and the next one is listened to
  * again where its beginning can be told.
@@ -21,6 +21,7 @@
 #define DIALOGUE_TEXT_MAX ((size_t)16 << 20) /* characters of one exchange's steps */
 #define DIALOGUE_STEPS_MAX 4000u             /* within EXCHANGE_STEPS_MAX */
 #define DIALOGUE_MERGE_STEPS 1000u           /* from here on reads that follow each other are one send */
+#define DIALOGUE_WHOLE_STEPS 2000u           /* from here on a whole connection is cut where it can be */
 #define DIALOGUE_FRAMES_WAITED 64u           /* frames that are waited for between two sends, at most */
 #define DIALOGUE_PARTS 4
 
@@ -35,6 +36,9 @@ struct dialogue {
     bool under_way;  /* bytes of an exchange have come that is not finished */
     size_t finished; /* exchanges handed out */
     size_t lost;     /* exchanges given up */
+
+    /* To be set before anything is heard. */
+    bool whole; /* an exchange is all that is said on the connection */
 
     /* Its own. */
     struct exchange_allocator allocator;

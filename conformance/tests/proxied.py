@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,6 +94,28 @@ def recording(to: Any, file: Path, *options: str, listen: str = "127.0.0.1:0", *
             process.kill()
         process.wait(PATIENCE)
         process.stderr.close()
+
+
+@contextmanager
+def shop(folder: Path) -> Iterator[tuple[str, int]]:
+    """The demo shop under uvicorn, on a database of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    words = [sys.executable, "-m", "uvicorn", "bridgecheck.demo.shop:app", "--port", str(address[1]), "--log-level", "critical"]
+    process = subprocess.Popen(words, env={**os.environ, "SHOP_DATABASE": str(folder / "shop.sqlite")}, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(address, 1).close()
+                break
+            except OSError:
+                assert process.poll() is None and time.monotonic() < deadline, "uvicorn does not listen"
+                time.sleep(0.05)
+        yield address
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -6,10 +6,12 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -18,8 +20,9 @@ import pytest
 
 from bridgecheck.conformance._player import parse
 
-from .proxied import PATIENCE, command, read_all, read_exactly, recording, sent, upstream
+from .proxied import PATIENCE, command, read_all, read_exactly, recording, sent, shop, upstream
 
+TRAFFIC = Path(__file__).parents[2] / "demo" / "traffic"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -342,6 +345,41 @@ def test_what_cannot_begin_is_said_and_ends_with_2(tmp_path: Path) -> None:
     assert "an address is HOST:PORT" in fails("--listen", "8000", "--upstream", "127.0.0.1:9", "-o", file)
     assert "an address is HOST:PORT" in fails("--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:99999", "-o", file)
     assert not file.exists()
+
+
+def test_an_exchange_for_each_connection(tmp_path: Path) -> None:
+    with upstream(answers) as address, recording(address, tmp_path / "file", "--exchange", "connection") as proxy:
+        for _ in range(2):
+            with proxy.connect() as connection:
+                for _ in range(3):
+                    connection.sendall(GET)
+                    read_exactly(connection, len(OK))
+        assert proxy.end()[0] == 0
+        exchanges = proxy.exchanges()
+        assert [exchange.meta["status"] for exchange in exchanges] == ["200 200 200"] * 2
+        assert [sent([exchange]) for exchange in exchanges] == [3 * GET] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["httpx", "curl"])
+def test_what_clients_did_to_the_shop_passes_the_gate(client: str, tmp_path: Path) -> None:
+    """Recorded in front of uvicorn, and played again: the same, with the statuses that were recorded."""
+    if client == "curl" and not shutil.which("curl"):
+        pytest.skip("curl is not on PATH")
+    script = {"httpx": [sys.executable, TRAFFIC / "httpx_client.py"], "curl": ["sh", TRAFFIC / "curl.sh"]}[client]
+    file = tmp_path / "file.exchange"
+    with shop(tmp_path) as address, recording(address, file) as proxy:
+        subprocess.run(script, env={**os.environ, "SHOP": f"http://{proxy.listen}"}, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        assert proxy.end()[0] == 0
+    demo = parse((TRAFFIC / f"{client}.exchange").read_bytes(), client)
+    names = [re.sub(r"\.[0-9]+$", "", exchange.name) for exchange in parse(file.read_bytes(), "file")]
+    assert names == [re.sub(r"\.[0-9]+$", "", exchange.name) for exchange in demo if " " not in exchange.meta["status"]]
+    words = ["gate", "bridgecheck.demo.shop:app", "--candidate", "uvicorn", "--taps", "recorded", "--traffic", file]
+    done = subprocess.run(
+        [sys.executable, "-m", "bridgecheck", *map(str, words)], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(names)} exchanges (recorded {len(names)})" in done.stdout
 
 
 @pytest.mark.parametrize("cut", [0, 2, 20, 60])

@@ -95,6 +95,24 @@ static void pipelined_test(void **state) {
            "\nexchange get-a\nstatus: 200 200\n" SENDS("/a") SENDS("/b") "wait response\nwait response\nend next\n");
 }
 
+/* A request that has begun, and a response that has, belong to what was before. */
+static void begun_test(void **state) {
+    (void)state;
+    expect(HAPPENINGS({'C', GET("/a") "GET /b HT"}, {'S', OK_RESPONSE}, {'C', "TP/1.1\r\nHost: a\r\n\r\n"}, {'S', OK_RESPONSE}),
+           "\nexchange get-a\nstatus: 200 200\n" SENDS("/a") "+ GET /b HT\nwait response\nsend\n> TP/1.1\n> Host: a\n>\n"
+                                                             "wait response\nend next\n");
+    struct collected collected = {0};
+    struct dialogue dialogue;
+    dialogue_init(&dialogue, NULL, collect_exchange, &collected);
+    hear(&dialogue, HAPPENINGS({'C', GET("/a")}, {'S', OK_RESPONSE "HTTP/1.1 20"}), SIZE_MAX);
+    assert_int_equal(collected.count, 0);
+    hear(&dialogue, HAPPENINGS({'S', "4 None asked for\r\n\r\n"}), SIZE_MAX);
+    assert_int_equal(collected.count, 1);
+    assert_non_null(strstr(collected.text, "status: 200 204\n"));
+    dialogue_free(&dialogue);
+    free(collected.text);
+}
+
 static void interim_test(void **state) {
     (void)state;
     expect(HAPPENINGS({'C', "PUT /f.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"},
@@ -167,6 +185,10 @@ static void websocket_test(void **state) {
     expect(HAPPENINGS({'C', UPGRADE}, {'S', SWITCHING "\x81\x01h"}, {'C', "\x81\x81zzzz?"}, {'S', "\x81\x01i"}, {'f', NULL}),
            "\nexchange get-ws\nneeds: websocket\nstatus: 101\n" UPGRADE_SENDS
            "wait response\nwait frame\nsend\n+ \\x81\\x81zzzz?\nwait frame\nend close\n");
+    /* What comes before the answer may be in either protocol. */
+    expect(HAPPENINGS({'C', UPGRADE GET("/b")}, {'S', OK_RESPONSE}, {'S', OK_RESPONSE}, {'f', NULL}),
+           "\nexchange get-ws\nstatus: 200 200\n" UPGRADE_SENDS
+           "> GET /b HTTP/1.1\n> Host: a\n>\nwait response\nwait response\nend close\n");
     /* Refused, it goes on as HTTP. */
     expect(HAPPENINGS({'C', UPGRADE}, {'S', OK_RESPONSE}, {'C', GET("/b")}, {'S', OK_RESPONSE}),
            "\nexchange get-ws\nstatus: 200\n" UPGRADE_SENDS "wait response\nend next\n"
@@ -182,8 +204,8 @@ static void connect_test(void **state) {
 
 static void equal_lines_test(void **state) {
     (void)state;
-    expect(HAPPENINGS({'C', "PUT / HTTP/1.1\r\nContent-Length: 16\r\n\r\nab\nab\nab\nx\nab\nab"}, {'S', OK_RESPONSE}),
-           "\nexchange put-front-page\nstatus: 200\nsend\n> PUT / HTTP/1.1\n> Content-Length: 16\n>\n* 3 ab\\n\n+ x\\nab\\nab\nwait "
+    expect(HAPPENINGS({'C', "PUT / HTTP/1.1\r\nContent-Length: 17\r\n\r\nab\nab\nab\nx\nab\nab\n"}, {'S', OK_RESPONSE}),
+           "\nexchange put-front-page\nstatus: 200\nsend\n> PUT / HTTP/1.1\n> Content-Length: 17\n>\n* 3 ab\\n\n+ x\\nab\\nab\\n\nwait "
            "response\nend next\n");
 }
 
@@ -253,6 +275,39 @@ static void many_reads_test(void **state) {
     free(collected.text);
 }
 
+/* Told to, it makes one exchange of a connection, and of what it hands out in between only when that grows long. */
+static void whole_test(void **state) {
+    (void)state;
+    for (const char *end = "FRf!"; *end; end++) {
+        struct collected collected = {0};
+        struct dialogue dialogue;
+        dialogue_init(&dialogue, NULL, collect_exchange, &collected);
+        dialogue.whole = true;
+        hear(&dialogue, HAPPENINGS({'C', GET("/a")}, {'S', OK_RESPONSE}, {'C', GET("/b")}, {'S', OK_RESPONSE}), SIZE_MAX);
+        assert_int_equal(collected.count, 0);
+        feed(&dialogue, *end, NULL, 0);
+        char expected[400];
+        snprintf(expected, sizeof expected, "%s\nexchange get-a\nstatus: 200 200\n%swait response\n%swait response\nend %s\n", HEAD,
+                 SENDS("/a"), SENDS("/b"), *end == 'f' ? "close" : "next");
+        assert_string_equal(collected.text, expected);
+        dialogue_free(&dialogue);
+        free(collected.text);
+    }
+    struct collected collected = {0};
+    struct dialogue dialogue;
+    dialogue_init(&dialogue, NULL, collect_exchange, &collected);
+    dialogue.whole = true;
+    for (unsigned i = 0; i < DIALOGUE_WHOLE_STEPS; i++)
+        hear(&dialogue, HAPPENINGS({'C', GET("/a")}, {'S', OK_RESPONSE}), SIZE_MAX);
+    feed(&dialogue, 'F', NULL, 0);
+    assert_int_equal(collected.count, 2);
+    struct collected sent = sent_by(&collected);
+    assert_int_equal(sent.size, DIALOGUE_WHOLE_STEPS * strlen(GET("/a")));
+    dialogue_free(&dialogue);
+    free(sent.text);
+    free(collected.text);
+}
+
 static void allocations_test(void **state) {
     (void)state;
     static const struct happening everything[] = {
@@ -286,6 +341,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_after_the_other_test),
         cmocka_unit_test(pipelined_test),
+        cmocka_unit_test(begun_test),
         cmocka_unit_test(interim_test),
         cmocka_unit_test(head_and_no_content_test),
         cmocka_unit_test(who_closes_test),
@@ -298,6 +354,7 @@ int main(void) {
         cmocka_unit_test(filled_reads_are_one_send_test),
         cmocka_unit_test(bounds_test),
         cmocka_unit_test(many_reads_test),
+        cmocka_unit_test(whole_test),
         cmocka_unit_test(allocations_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,7 +236,8 @@ static void client_that_closed_test(void **state) {
     fake->sides[RELAY_SERVER].size = strlen(RESPONSE);
     serve(fake, RELAY_CLIENT);
     assert_true(fake->sides[RELAY_SERVER].reset);
-    assert_non_null(strstr(fake->recorded.text, "\nclose\nend next\n"));
+    assert_non_null(strstr(fake->recorded.text, ">\nclose\nend next\n"));
+    assert_null(strstr(fake->recorded.text, "status")); /* which nobody has seen */
     fake_free(fake);
 }
 
