@@ -44,6 +44,15 @@ def test_pieces_of_any_size_arrive(server: Server, size: int) -> None:
         assert client.get(f"/flow.stream/{call}?pieces={pieces}&size={size}").response().body == b"x" * size * pieces
 
 
+def test_small_pieces_do_not_wait_for_each_other(server: Server) -> None:
+    """As they would with Nagle's algorithm, 40 ms for each response."""
+    with server.connect() as client:
+        begin = time.monotonic()
+        for _ in range(60):
+            client.get(f"/turns.stream/{key()}").response()
+        assert time.monotonic() - begin < 60 * 0.02
+
+
 def pieces_of(client: Client) -> tuple[list[bytes], int, int]:
     """What a client gets of an app that has filled the connection: the pieces with names, how many bytes stood before, and were to."""
     body = client.response().body
@@ -168,3 +177,26 @@ def test_a_client_that_leaves_while_its_upload_is_stalled(server: Server) -> Non
     time.sleep(0.05)
     server.go(call)
     assert server.outcome(call) == ["holding", ["left after", 0]]
+
+
+def test_content_goes_both_ways_at_the_same_time(server: Server) -> None:
+    with server.connect() as client:
+        client.send(request(f"/flow.echo/{key()}", "Transfer-Encoding: chunked", method="POST"))
+        end = 0
+        for i in range(20):
+            client.send(b"8\r\npiece %02d\r\n" % i)
+            end = client.line_after(end, b"piece %02d\r\n" % i)
+        client.send(b"0\r\n\r\n")
+        assert client.response().body == b"".join(b"piece %02d" % i for i in range(20))
+
+
+def test_much_content_goes_both_ways_at_the_same_time(server: Server) -> None:
+    """Each side waits for the other again and again."""
+    size = 16 << 20
+    with server.connect(RECEIVE_BUFFER) as client:
+        client.send(request(f"/flow.echo/{key()}", f"Content-Length: {size}", method="POST"))
+        sender = threading.Thread(target=lambda: client.send(*[MEGABYTE] * (size >> 20)))
+        sender.start()
+        body = client.response().body
+        sender.join()
+    assert hashlib.sha256(body).digest() == hashlib.sha256(MEGABYTE * (size >> 20)).digest()

@@ -15,6 +15,7 @@ from bridgecheck.conformance.errors import BridgecheckError
 from .gate import gate
 from .play import play
 from .record import record
+from .suite import spec
 
 INTERNAL = 70
 INTERRUPTED = 130
@@ -57,6 +58,7 @@ def commands() -> None:
 commands.add_command(gate)
 commands.add_command(play)
 commands.add_command(record)
+commands.add_command(spec)
 
 
 def main() -> None:
