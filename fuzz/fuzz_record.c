@@ -1,8 +1,8 @@
 /* fuzz_record.c: any bytes as what happens on one connection of the recorder.
  *
- * The first octet says how the rest is told: bit 0, each portion octet by octet; bit 1, a connection is one exchange. Then each portion has a head of two octets: what happens
- * (0 to 9: the client says, 10 to 19: the server says, 20 and 21: the client's FIN and reset, 22 and 23: the server's, 24: the client is
- * gone, 25: the listening ends; more is taken modulo 26), and how many of the octets behind are said.
+ * The first octet says how the rest is told: bit 0, each portion octet by octet; bit 1, a connection is one exchange. Then each portion has
+ * a head of two octets: what happens (0 to 9: the client says, 10 to 19: the server says, 20 and 21: the client's FIN and reset, 22 and 23:
+ * the server's, 24: the client is gone, 25: the listening ends; more is taken modulo 26), and how many of the octets behind are said.
  *
  * Oracle: what is handed out is an exchange file, with a session's names used once; nothing is lost; and one behind the other its sends are
  * what the client said, up to where the listening ended, but for CR and LF that belong to no request.
