@@ -85,11 +85,11 @@ $(OUT)/$(1).a: $(patsubst %.c,$(OUT)/%.o,$(call sources,$(1)))
 	@rm -f $$@ && ar rcs $$@ $$^
 	$$(if $$(findstring bridge/core,$$@),@$(PYTHON) ci/boundaries.py core $$@)
 $(OUT)/$(1)/tests/%_test: $(OUT)/$(1)/tests/%_test.o $(OUT)/$(1).a $(2)
-	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread -o $$@
+	$$(CC) $$(EXTRA) $$^ -lcmocka $(3) -pthread -o $$@
 endef
 NATIVE := build/native/lib/libllhttp.a build/native/lib/libuv.a
 $(foreach folder,$(filter-out bridge/core conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
-$(eval $(call unit_rules,bridge/core,$(NATIVE)))
+$(eval $(call unit_rules,bridge/core,$(NATIVE),-lz))
 $(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE)))
 
 $(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
@@ -112,6 +112,6 @@ fuzz: build/native/made-from
 
 # A target that tests the bridge links its core, the others the player: both have a connection and a response.
 build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
-	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -lz -pthread -o $@
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@

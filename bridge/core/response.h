@@ -33,6 +33,8 @@ struct response_field {
 
 /* What the server adds and knows. */
 struct response_defaults {
+    const char *now; /* the date, for what always has one */
+    size_t now_size;
     const char *date; /* the whole value, e.g. "Wed, 25 Nov 2026 10:00:00 GMT"; NULL: no date field */
     size_t date_size;
     /* Behind the date: server, and the operator's own. Valid, names in lower case. A date among them replaces the one above;
@@ -71,6 +73,9 @@ struct response {
     uint64_t left;      /* RESPONSE_BY_LENGTH: octets that are still due; saturates at UINT64_MAX */
     size_t fault_field; /* index of the field that RESPONSE_NAME_INVALID to RESPONSE_LENGTHS_DIFFER is about */
 };
+
+/* Whether the octets of a field may be sent: RESPONSE_OK, NAME_INVALID or VALUE_INVALID. */
+enum response_fault response_field_check(const struct response_field *field);
 
 /* KEEP_ALIVE: what the request allows. HEAD: the method is HEAD. OLD: HTTP/1.0. */
 void response_init(struct response *response, bool keep_alive, bool head, bool old);

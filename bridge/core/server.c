@@ -28,9 +28,11 @@ static uint64_t milliseconds(void) { return uv_hrtime() / 1000000u; }
 
 static const struct response_defaults *defaults(void *owner) {
     struct server *server = owner;
+    server->defaults.now = date_text(&server->date, time(NULL));
+    server->defaults.now_size = server->date.size;
     if (server->options.date_field) {
-        server->defaults.date = date_text(&server->date, time(NULL));
-        server->defaults.date_size = server->date.size;
+        server->defaults.date = server->defaults.now;
+        server->defaults.date_size = server->defaults.now_size;
     }
     return &server->defaults;
 }
@@ -268,6 +270,8 @@ int server_init(struct server *server, const struct server_options *options) {
         .transport = &stream_transport,
         .handler = options->handler,
         .owner = options->owner,
+        .sessions = options->sessions,
+        .session_options = options->session_options,
         .defaults = defaults,
         .defaults_owner = server,
     };
