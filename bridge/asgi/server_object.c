@@ -26,6 +26,25 @@ static bool logs_access(struct server_object *server) {
     return truth > 0;
 }
 
+#define TRACE 5 /* uvicorn's level below DEBUG */
+
+void server_trace(struct server_object *server, const struct peer *peer, const char *what) {
+    PyObject *level = PyObject_GetAttrString(server->logger, "level");
+    long chosen = level ? PyLong_AsLong(level) : -1;
+    Py_XDECREF(level);
+    if (chosen > TRACE)
+        return;
+    PyObject *client = chosen < 0 ? NULL : PyDict_GetItemWithError(peer->template, server->state->client);
+    PyObject *prefix = !client             ? NULL
+                       : client == Py_None ? PyUnicode_FromString("")
+                                           : PyUnicode_FromFormat("%S:%S - ", PyTuple_GET_ITEM(client, 0), PyTuple_GET_ITEM(client, 1));
+    PyObject *done = prefix ? PyObject_CallMethod(server->logger, "log", "isO", TRACE, what, prefix) : NULL;
+    Py_XDECREF(prefix);
+    if (!done)
+        PyErr_WriteUnraisable(server->logger);
+    Py_XDECREF(done);
+}
+
 static int on_accepted(void *owner, struct connection *connection) {
     struct server_object *server = owner;
     struct peer *peer = PyMem_Malloc(sizeof *peer);
@@ -33,6 +52,7 @@ static int on_accepted(void *owner, struct connection *connection) {
     if (template) {
         *peer = (struct peer){.template = template, .log_access = logs_access(server)};
         connection->user = peer;
+        server_trace(server, peer, "%sHTTP connection made");
         return 0;
     }
     PyErr_WriteUnraisable((PyObject *)server);
@@ -41,10 +61,11 @@ static int on_accepted(void *owner, struct connection *connection) {
 }
 
 static void on_forgotten(void *owner, struct connection *connection) {
-    (void)owner;
     struct peer *peer = connection->user;
-    if (peer)
-        Py_DECREF(peer->template);
+    if (!peer)
+        return;
+    server_trace(owner, peer, peer->websocket ? "%sWebSocket connection lost" : "%sHTTP connection lost");
+    Py_DECREF(peer->template);
     PyMem_Free(peer);
 }
 

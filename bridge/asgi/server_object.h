@@ -23,6 +23,7 @@
 struct peer {
     PyObject *template; /* of their scopes */
     bool log_access;
+    bool websocket; /* one was asked for */
 };
 
 struct phrase {
@@ -62,5 +63,8 @@ struct server_object {
 };
 
 extern PyType_Spec server_spec;
+
+/* A line about the connection, where the log is as verbose as that. WHAT: "%sHTTP connection made", with a place for who it is. */
+void server_trace(struct server_object *server, const struct peer *peer, const char *what);
 
 #endif

@@ -37,6 +37,13 @@ static PyObject *disconnect_event(struct state *state, unsigned code, const char
 /* --- the handler of the core: no exception is pending when it returns
  * ----------------------------------------------------------------------- */
 
+static void on_offered(void *owner, struct connection *connection) {
+    struct peer *peer = connection->user;
+    server_trace(owner, peer, "%sUpgrading to WebSocket");
+    server_trace(owner, peer, "%sWebSocket connection made");
+    peer->websocket = true;
+}
+
 static struct session *on_request(void *owner, struct connection *connection, const struct request_head *head) {
     struct server_object *server = owner;
     const struct peer *peer = connection->user;
@@ -116,6 +123,7 @@ static void on_drained(struct session *session) {
 static void on_release(struct session *session) { Py_DECREF((PyObject *)object_of(session)); }
 
 const struct session_handler session_object_handler = {
+    .offered = on_offered,
     .request = on_request,
     .refused = on_refused,
     .run = on_run,

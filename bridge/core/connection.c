@@ -62,7 +62,6 @@ void connection_gone(struct connection *connection) {
     const struct handler *handler = connection->kit->handler;
     connection->answering = connection->receiving = NULL;
     connection->waiting = 0;
-    connection->write_paused = false;
     while (connection->first) {
         struct cycle *cycle = connection->first;
         cycle->disconnected = !cycle->response.complete;
@@ -170,6 +169,7 @@ static int take_up(struct connection *connection, const struct request_head *hea
     struct handshake handshake;
     unsigned status = 0;
     const char *reason = NULL;
+    kit->sessions->offered(kit->owner, connection);
     switch (handshake_read(&handshake, head, kit->session_options.compresses, &connection->refusal, kit->allocator,
                            kit->defaults(kit->defaults_owner), &status, &reason)) {
     case HANDSHAKE_OK:
@@ -286,8 +286,11 @@ static void parse_unread(struct connection *connection) {
         return;
     while (unread->size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure && !connection->session)
         buffer_take(unread, parse(connection, buffer_bytes(unread), unread->size));
-    if (unread->size == 0)
-        buffer_free(unread, connection->kit->allocator);
+    if (unread->size > 0)
+        return;
+    buffer_free(unread, connection->kit->allocator);
+    if (connection->stopping && connection->answering)
+        connection->last->response.keep_alive = false;
 }
 
 void connection_received(struct connection *connection, const char *data, size_t size) {
@@ -325,11 +328,12 @@ void connection_alarmed(struct connection *connection) {
 }
 
 void connection_shutdown(struct connection *connection) {
+    connection->stopping = true;
     if (connection->session && connection->session->begun)
         session_shutdown(connection->session);
     else if (!connection->answering)
         close_softly(connection);
-    else
+    else if (connection->unread.size == 0 || connection->session)
         connection->last->response.keep_alive = false;
 }
 
@@ -497,10 +501,14 @@ static void next(struct connection *connection) {
         return;
     resume_reading(connection, NULL);
     if (!connection->answering) {
-        if (connection->session)
+        if (connection->session && connection->stopping)
+            close_softly(connection);
+        else if (connection->session)
             session_run(connection->session);
         else if (connection->failure)
             answer_failure(connection);
+        else if (connection->stopping && connection->unread.size == 0)
+            close_softly(connection);
         else
             connection->kit->transport->idle(connection->socket, true);
     }

@@ -129,6 +129,7 @@ struct connection {
     bool write_paused;          /* the handler should wait for `drained` */
     bool blocked;               /* the socket takes nothing at present */
     bool closing;               /* closes when `out` has gone */
+    bool stopping;              /* closes with the response to the last request that has come */
     bool closed;                /* transport->close was called */
     bool flush_due;             /* transport->flush_later was called */
 };

@@ -66,11 +66,11 @@ struct request_events {
 enum request_result {
     REQUEST_OK,        /* all bytes were taken */
     REQUEST_HELD,      /* `end` said 1: the bytes from *TAKEN on were not looked at; feed them when the next request may come */
-    REQUEST_UPGRADED,  /* `head` said 1: the bytes from *TAKEN on were not looked at; the parser can only be freed */
     REQUEST_INVALID,   /* no HTTP/1 that is served: 400 */
     REQUEST_TOO_LARGE, /* a bound was passed: 431 */
     REQUEST_NO_MEMORY,
-    REQUEST_STOPPED
+    REQUEST_STOPPED,
+    REQUEST_UPGRADED /* `head` said 1: the bytes from *TAKEN on were not looked at; the parser can only be freed */
 };
 
 struct request_parser {

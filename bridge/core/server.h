@@ -31,7 +31,8 @@ struct server_options {
     void (*forgotten)(void *owner, struct connection *connection);
     /* No connection can be accepted for a while: the system is out of descriptors or memory. */
     void (*exhausted)(void *owner);
-    /* Something was done outside of server_step() that wants a server_finish_turn(); told once until that is called. */
+    /* A server_finish_turn() is wanted: something was done outside of server_step(), or a connection is gone. Told once until that is
+     * called. */
     void (*woken)(void *owner);
     const struct response_field *fields; /* defaults of every response, copied by reference: they outlast the server */
     size_t field_count;
@@ -103,7 +104,7 @@ void server_dirty(struct server *server, struct stream *stream);
 void server_wake(struct server *server);
 /* The stream's handles are closed: forget it, and free it. */
 void server_forget(struct server *server, struct stream *stream);
-/* The stream is over: in the next turn it is ended, and counts no longer. */
+/* The stream is over, and counts no longer; it is ended in a later turn. */
 void server_gone(struct server *server, struct stream *stream);
 
 #endif

@@ -54,10 +54,12 @@ struct session {
 
 /* What a session tells above. */
 struct session_handler {
-    /* A WebSocket is asked for, and may be accepted. A new session for session_init() by the connection, or NULL: it cannot be had, the
+    /* A WebSocket is asked for; whether the handshake is a right one is found out now. OWNER is the kit's. */
+    void (*offered)(void *owner, struct connection *connection);
+    /* It is, and may be accepted. A new session for session_init() by the connection, or NULL: it cannot be had, the
      * connection ends. */
     struct session *(*request)(void *owner, struct connection *connection, const struct request_head *head);
-    /* A handshake was answered with an error by the server. OWNER is the kit's. */
+    /* A handshake was answered with an error by the server. */
     void (*refused)(void *owner, unsigned status, const char *reason);
     /* Its turn: call whoever accepts. */
     void (*run)(struct session *session);

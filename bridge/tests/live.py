@@ -63,6 +63,14 @@ def masked(text: bytes) -> bytes:
     return re.sub(rb"(?m)^date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r$", b"date: NOW\r", text)
 
 
+def said(text: str) -> list[str]:
+    """Lines of a server without what differs from run to run: process ids, ports, and the frames of tracebacks."""
+    text = re.sub(r"(process \[(?:\x1b\[36m)?)\d+", r"\1PID", text)
+    text = re.sub(r"((?:127\.0\.0\.1|::1\]?):)\d+", r"\1PORT", text)
+    text = re.sub(r"(\('(?:127\.0\.0\.1|::1)', )\d+", r"\1PORT", text)
+    return [line for line in text.splitlines() if not re.match(r"( *+\| )? {2,}+[^+|]", line)]
+
+
 @dataclass
 class Response:
     status: int
@@ -202,8 +210,12 @@ class Server:
         name, loop = target.split("-")
         self._folder = tempfile.TemporaryDirectory(prefix="bridge-live-")
         self.folder = Path(self._folder.name)
+        self.uds = options[options.index("--uds") + 1] if "--uds" in options else None
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("UVICORN_", "FORWARDED_", "BRIDGECHECK_"))}
-        where = [] if "--port" in options or "--uds" in options else ["--port", "0"]
+        self.is_quiet = not {"warning", "error", "critical"}.isdisjoint(options)
+        where = [] if self.uds else ["--port", str(free_port() if self.is_quiet else 0)]
+        if self.is_quiet:
+            self.address = "127.0.0.1", int(where[1])
         command = [sys.executable, "-m", MODULES[name], app, "--app-dir", str(APPS), "--loop", loop, *where, *options]
         with (self.folder / "stdout").open("wb") as stdout, (self.folder / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(
@@ -235,19 +247,35 @@ class Server:
         wait_until(said, f"{text!r} of {self.target}")
         return self
 
+    def until_it_listens(self) -> Self:
+        """Where it does not say so by itself, too."""
+        if not self.is_quiet:
+            return self.until(RUNNING)
+
+        def listens() -> bool:
+            with suppress(OSError):
+                self.connect().socket.close()
+                return True
+            assert self.process.poll() is None, self.stderr
+            return False
+
+        wait_until(listens, f"listening of {self.target}")
+        return self
+
     @functools.cached_property
     def address(self) -> tuple[str, int]:
         self.until(RUNNING)
-        host, port = re.findall(RUNNING + r" http://(.*):(\d+) ", self.stderr)[0]
+        host, port = re.findall(RUNNING + r".*http://(.*):(\d+)", self.stderr)[0]
         return host.strip("[]"), int(port)
 
     def connect(self, receive_buffer: int | None = None) -> Client:
-        host, port = self.address
-        connected = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        address: Any = str(self.folder / self.uds) if self.uds else self.address
+        family = socket.AF_UNIX if self.uds else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        connected = socket.socket(family)
         if receive_buffer is not None:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connected.settimeout(PATIENCE)
-        connected.connect((host, port))
+        connected.connect(address)
         return Client(connected)
 
     def ask(self, path: str, *fields: str, method: str = "GET") -> Response:
@@ -289,6 +317,12 @@ class Server:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def key() -> str:

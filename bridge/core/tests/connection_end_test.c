@@ -115,7 +115,11 @@ static void test_what_was_sent_before_the_client_left_still_goes_out(void **stat
     turn(&stage);
     assert_false(stage.closed);
     connection_ended(&stage.connection);
-    call_answer(call_number(&stage, 2), "too late", 8);
+    size_t waits = stage.connection.out.size;
+    call_start_length(call_number(&stage, 2), 8);
+    assert_true(call_content(call_number(&stage, 2), "too ", 4, false));
+    assert_true(call_content(call_number(&stage, 2), "late", 4, true));
+    assert_int_equal(stage.connection.out.size, waits);
     assert_int_equal(stage.kit.total_requests, 2);
     client_reads(&stage, 10);
     assert_false(stage.closed);
@@ -262,6 +266,21 @@ static void test_an_app_that_ends_when_it_hears_of_the_end_hears_no_more(void **
     }
 }
 
+static void test_an_app_that_ends_when_it_hears_that_its_response_is_complete_is_forgotten(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_says(&stage, GET("/a") GET("/b"));
+    stage.finishes_in_arrived = true;
+    call_answer(call_number(&stage, 1), "x", 1);
+    assert_int_equal(stage.released, 1);
+    call_answer(call_number(&stage, 2), "x", 1);
+    assert_int_equal(stage.released, 2);
+    expect_wire(&stage, OK("1", "x") OK("1", "x"));
+    assert_true(stage.idle);
+    stage_end(&stage);
+}
+
 static void test_an_app_goes_on_behind_its_response_while_others_are_served(void **state) {
     (void)state;
     struct stage stage;
@@ -350,6 +369,47 @@ static void test_the_server_stops(void **state) {
     stage_init(&stage); /* content of a request that was answered is under way */
     client_says(&stage, POST("/now", "9") "ab");
     connection_shutdown(&stage.connection);
+    assert_true(stage.closed);
+    stage_end(&stage);
+}
+
+/* More requests have come than may wait; those that are unread when it stops are answered, too, and the last of them closes. */
+static void test_the_server_stops_while_requests_stay_unread(void **state) {
+    (void)state;
+    static const char *const behind[] = {"", GET("/now"), "GET /half HTTP/1.1\r\n"};
+    for (size_t i = 0; i < COUNT(behind); i++) {
+        struct stage stage;
+        stage_init(&stage);
+        for (unsigned count = 0; count < 60; count++)
+            client_queues(&stage, GET("/a"), strlen(GET("/a")));
+        client_queues(&stage, behind[i], strlen(behind[i]));
+        pump(&stage, stage.input.size, 1);
+        assert_true(stage.connection.unread.size > 0);
+        connection_shutdown(&stage.connection);
+        connection_shutdown(&stage.connection);
+        for (unsigned number = 1; number <= 60; number++) {
+            assert_false(stage.closed);
+            call_answer(call_number(&stage, number), "a", 1);
+            turn(&stage);
+        }
+        assert_true(stage.closed);
+        const char *last = i == 1 ? OK("1", "a") OK_CLOSE("4", "/now") : OK("1", "a") OK_CLOSE("1", "a");
+        assert_memory_equal(buffer_bytes(&stage.wire) + stage.wire.size - strlen(last), last, strlen(last));
+        stage_end(&stage);
+    }
+}
+
+static void test_the_server_stops_while_requests_stay_unread_that_are_answered_at_once(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_queues(&stage, GET("/a"), strlen(GET("/a")));
+    for (unsigned count = 0; count < 59; count++)
+        client_queues(&stage, GET("/now"), strlen(GET("/now")));
+    pump(&stage, stage.input.size, 1);
+    connection_shutdown(&stage.connection);
+    call_answer(call_number(&stage, 1), "a", 1);
+    assert_int_equal(stage.kit.total_requests, 60);
     assert_true(stage.closed);
     stage_end(&stage);
 }
@@ -450,6 +510,20 @@ static void test_every_allocation_fails_in_turn_and_nothing_is_left(void **state
         }
 }
 
+static void test_a_piece_that_there_is_no_memory_for_ends_the_connection_at_once(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_says(&stage, GET("/a"));
+    call_start_length(call_number(&stage, 1), 2000);
+    turn(&stage);
+    char piece[1000] = "";
+    stage.failing_once = stage.failing.asked + 1;
+    assert_int_equal(cycle_content(&call_number(&stage, 1)->cycle, piece, sizeof piece, false), RESPONSE_NO_MEMORY);
+    expect_told(&stage, "GET /a\nclose\n"); /* half a piece might be all that went out */
+    stage_end(&stage);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_may_close_a_connection),
@@ -462,9 +536,13 @@ int main(void) {
         cmocka_unit_test(test_what_is_sent_once_it_is_closed_is_dropped_and_counted),
         cmocka_unit_test(test_an_app_may_end_before_and_after_all_else_in_every_order),
         cmocka_unit_test(test_an_app_that_ends_when_it_hears_of_the_end_hears_no_more),
+        cmocka_unit_test(test_an_app_that_ends_when_it_hears_that_its_response_is_complete_is_forgotten),
         cmocka_unit_test(test_an_app_goes_on_behind_its_response_while_others_are_served),
         cmocka_unit_test(test_the_server_stops),
+        cmocka_unit_test(test_the_server_stops_while_requests_stay_unread),
+        cmocka_unit_test(test_the_server_stops_while_requests_stay_unread_that_are_answered_at_once),
         cmocka_unit_test(test_a_connection_that_was_idle_for_too_long_closes),
+        cmocka_unit_test(test_a_piece_that_there_is_no_memory_for_ends_the_connection_at_once),
         cmocka_unit_test(test_every_allocation_fails_in_turn_and_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,9 @@ static void test_responses_go_out_in_the_order_of_their_requests(void **state) {
     expect_told(&stage, "GET /a\nGET /b\nGET /c\n");
     assert_int_equal(stage.run, 1);
     assert_int_equal(stage.connection.waiting, 2);
+    unsigned arrived = stage.arrived[0];
     call_answer(call_number(&stage, 1), "a", 1);
+    assert_int_equal(stage.arrived[0], arrived + 1); /* that its response is complete */
     assert_int_equal(stage.run, 2);
     assert_int_equal(stage.connection.waiting, 1);
     call_finish(call_number(&stage, 1));
@@ -84,6 +86,21 @@ static void test_reading_goes_on_when_the_handler_waits_for_the_client_to_leave(
     turn(&stage);
     assert_int_equal(stage.arrived[0], 2); /* the request's end, and its own */
     assert_int_equal(stage.run, 1);
+    stage_end(&stage);
+}
+
+static void test_reading_does_not_go_on_for_who_has_sent_its_response(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    client_says(&stage, GET("/a"));
+    call_answer(call_number(&stage, 1), "a", 1);
+    client_says(&stage, GET("/b") GET("/c"));
+    assert_false(stage.readable);
+    cycle_wants_content(&call_number(&stage, 1)->cycle);
+    assert_false(stage.readable);
+    cycle_wants_content(&call_number(&stage, 2)->cycle);
+    assert_true(stage.readable);
     stage_end(&stage);
 }
 
@@ -223,6 +240,20 @@ static void test_requests_behind_a_response_that_closes_are_not_served(void **st
 static void test_requests_of_the_same_read_behind_a_response_that_closes_are_not_served(void **state) {
     (void)state;
     static const char *const behind[] = {GET("/now"), "broken\r\n\r\n", POST("/now", "5") "ab"};
+    static const char *const broken[] = {POST_CHUNKED("/now-close") "1\r\nab", POST_CHUNKED("/now-leave") "1\r\nab",
+                                         POST_CHUNKED("/arrived-leave") "1\r\nab"};
+    for (size_t i = 0; i < COUNT(broken); i++) { /* or content of its request that is broken */
+        struct stage stage;
+        stage_init(&stage);
+        stage.room = 1;
+        client_queues(&stage, GET("/now"), strlen(GET("/now")));
+        client_queues(&stage, broken[i], strlen(broken[i]));
+        pump(&stage, stage.input.size, 1);
+        assert_false(stage.closed);
+        client_reads(&stage, SIZE_MAX);
+        expect_wire(&stage, i == 0 ? OK("4", "/now") OK_CLOSE("10", "/now-close") : OK("4", "/now"));
+        stage_end(&stage);
+    }
     for (size_t i = 0; i < COUNT(behind); i++) {
         struct stage stage;
         stage_init(&stage);
@@ -249,6 +280,31 @@ static void test_requests_of_the_same_read_behind_a_response_that_closes_are_not
     }
 }
 
+static void test_unread_requests_behind_a_response_that_closes_are_not_looked_at(void **state) {
+    (void)state;
+    for (unsigned before = 0; before < 2 * PIPELINE_MAX; before++)
+        for (int room = 0; room < 2; room++) {
+            struct stage stage;
+            stage_init(&stage);
+            client_queues(&stage, GET("/a"), strlen(GET("/a")));
+            for (unsigned i = 0; i < before; i++)
+                client_queues(&stage, GET("/now"), strlen(GET("/now")));
+            client_queues(&stage, GET("/now-close"), strlen(GET("/now-close")));
+            for (unsigned i = 0; i < 2 * PIPELINE_MAX; i++)
+                client_queues(&stage, GET("/b"), strlen(GET("/b")));
+            pump(&stage, stage.input.size, 1);
+            unsigned requested = stage.requested;
+            stage.room = room == 0 ? 1 : SIZE_MAX;
+            call_answer(call_number(&stage, 1), "a", 1);
+            turn(&stage);
+            client_reads(&stage, SIZE_MAX);
+            assert_true(stage.closed);
+            assert_int_equal(stage.requested, before + 2 > requested ? before + 2 : requested);
+            assert_int_equal(stage.run, before + 2);
+            stage_end(&stage);
+        }
+}
+
 static void test_requests_of_the_same_read_behind_one_whose_app_leaves_are_not_served(void **state) {
     (void)state;
     struct stage stage;
@@ -267,6 +323,7 @@ int main(void) {
         cmocka_unit_test(test_responses_go_out_in_the_order_of_their_requests),
         cmocka_unit_test(test_reading_pauses_when_a_request_waits_and_goes_on_when_its_turn_comes),
         cmocka_unit_test(test_reading_goes_on_when_the_handler_waits_for_the_client_to_leave),
+        cmocka_unit_test(test_reading_does_not_go_on_for_who_has_sent_its_response),
         cmocka_unit_test(test_no_more_than_so_many_requests_wait_and_what_is_behind_them_stays_unread),
         cmocka_unit_test(test_what_stays_unread_is_not_copied_again),
         cmocka_unit_test(test_every_cut_of_many_requests_brings_each_of_them_once_and_in_order),
@@ -275,6 +332,7 @@ int main(void) {
         cmocka_unit_test(test_a_connection_is_not_idle_while_the_second_of_one_read_is_answered),
         cmocka_unit_test(test_requests_behind_a_response_that_closes_are_not_served),
         cmocka_unit_test(test_requests_of_the_same_read_behind_a_response_that_closes_are_not_served),
+        cmocka_unit_test(test_unread_requests_behind_a_response_that_closes_are_not_looked_at),
         cmocka_unit_test(test_requests_of_the_same_read_behind_one_whose_app_leaves_are_not_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ struct stage;
 
 /* The app's side of a request. What it does by itself stands in its target:
  * /now: answered in `run`, with its target; /now-close: so, and the response closes; /now-leave: closes in `run`, without a response;
+ * /arrived-leave: closes when something arrives;
  * /echo: content is taken as it comes, and is the response's when the request has ended; /echo-close: so, and the response closes;
  * /echo-raw: so, but content is never asked for before it is there; all others: nothing, see the call_ functions. */
 struct call {
@@ -217,6 +218,8 @@ static inline void stage_arrived(struct cycle *cycle) {
     stage->arrived[call->number - 1]++;
     if (stage->finishes_in_arrived && cycle_is_over(cycle))
         call_finish(call);
+    else if (strcmp(call->target, "/arrived-leave") == 0)
+        cycle_close(cycle);
     else if (strncmp(call->target, "/echo", 5) == 0)
         call_echo(call);
 }
@@ -361,7 +364,8 @@ static inline void turn(struct stage *stage) {
     if (stage->closed && !stage->gone) {
         stage->gone = true;
         connection_gone(&stage->connection);
-        assert_null(stage->connection.first);
+        assert_true(!stage->connection.first && !stage->connection.last && !stage->connection.answering);
+        assert_int_equal(stage->connection.waiting, 0);
     }
 }
 

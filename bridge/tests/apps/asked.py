@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import inspect
+import json
 import threading
 from typing import Any
 
@@ -137,6 +138,11 @@ async def scope(call: Any, scope: Any, receive: Any, send: Any) -> None:
     """The scope in its own order, with exact types."""
     call.note(type(scope).__name__, typed(scope))
     await answer(send)
+
+
+async def client(call: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Whom the request is from, as the scope has it."""
+    await answer(send, json.dumps([scope["client"], scope["server"], scope["scheme"], scope["root_path"], scope["path"]]).encode())
 
 
 async def kept(call: Any, scope: Any, receive: Any, send: Any) -> None:
