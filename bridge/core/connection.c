@@ -171,7 +171,7 @@ static int take_up(struct connection *connection, const struct request_head *hea
     const char *reason = NULL;
     kit->sessions->offered(kit->owner, connection);
     switch (handshake_read(&handshake, head, kit->session_options.compresses, &connection->refusal, kit->allocator,
-                           kit->defaults(kit->defaults_owner), &status, &reason)) {
+                           kit->date(kit->defaults_owner), &status, &reason)) {
     case HANDSHAKE_OK:
         break;
     case HANDSHAKE_REFUSED:

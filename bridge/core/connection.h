@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "buffer.h"
+#include "date.h"
 #include "request.h"
 #include "response.h"
 
@@ -104,6 +105,7 @@ struct connection_kit {
     const struct handler *handler;
     void *owner;
     const struct response_defaults *(*defaults)(void *owner); /* as of now; valid until the next call */
+    const struct date *(*date)(void *owner);                  /* as of now, for what has one whether the operator wants it or not */
     void *defaults_owner;
     uint64_t total_requests;                /* responses completed */
     const struct session_handler *sessions; /* NULL: no upgrade to WebSocket is taken up */

@@ -541,11 +541,11 @@ static bool has_field(const struct response_field *fields, size_t count, const c
     return false;
 }
 
-static void write_usual(struct writing *writing, const struct response_defaults *defaults, const struct response_field *fields,
-                        size_t count, bool measured, size_t size) {
+static void write_usual(struct writing *writing, const struct date *date, const struct response_field *fields, size_t count, bool measured,
+                        size_t size) {
     char length[24];
     if (!has_field(fields, count, "date"))
-        write_field(writing, "Date", 4, false, defaults->now, defaults->now_size);
+        write_field(writing, "Date", 4, false, date->text, date->size);
     if (!has_field(fields, count, "connection"))
         write_field(writing, "Connection", 10, false, "close", 5);
     if (measured && !has_field(fields, count, "content-length"))
@@ -555,8 +555,7 @@ static void write_usual(struct writing *writing, const struct response_defaults 
 }
 
 enum handshake_result handshake_read(struct handshake *handshake, const struct request_head *head, bool compresses, struct buffer *out,
-                                     const struct allocator *allocator, const struct response_defaults *defaults, unsigned *status,
-                                     const char **reason) {
+                                     const struct allocator *allocator, const struct date *date, unsigned *status, const char **reason) {
     struct reading reading = {.head = head, .allocator = allocator, .field = ""};
     *handshake = (struct handshake){0};
     enum handshake_result result = HANDSHAKE_OK;
@@ -568,7 +567,7 @@ enum handshake_result handshake_read(struct handshake *handshake, const struct r
         *reason = reading.reason;
         struct writing writing = {.out = out, .allocator = allocator, .before = out->size, .no_memory = reading.no_memory};
         write_status(&writing, reading.status, reading.reason, strlen(reading.reason));
-        write_usual(&writing, defaults, NULL, 0, true, reading.words.size);
+        write_usual(&writing, date, NULL, 0, true, reading.words.size);
         write_text(&writing, reading.field);
         write_text(&writing, "\r\n");
         write_bytes(&writing, buffer_bytes(&reading.words), reading.words.size);
@@ -629,8 +628,8 @@ static bool is_length(const struct response_field *field, size_t size) {
 }
 
 enum response_fault handshake_refuse(struct buffer *out, const struct allocator *allocator, unsigned status, const char *reason,
-                                     size_t reason_size, const struct response_defaults *defaults, const struct response_field *fields,
-                                     size_t count, const char *content, size_t size, size_t *fault_field) {
+                                     size_t reason_size, const struct date *date, const struct response_field *fields, size_t count,
+                                     const char *content, size_t size, size_t *fault_field) {
     bool bare = status == 204 || status == 304; /* no content follows (RFC 9110 section 6.4.1) */
     enum response_fault fault = check_fields(fields, count, fault_field);
     for (size_t i = 0; fault == RESPONSE_OK && !bare && i < count; i++)
@@ -644,7 +643,7 @@ enum response_fault handshake_refuse(struct buffer *out, const struct allocator 
         if (!is_word(fields[i].name, fields[i].name_size, "transfer-encoding") &&
             !(status == 204 && is_word(fields[i].name, fields[i].name_size, "content-length")))
             write_field(&writing, fields[i].name, fields[i].name_size, false, fields[i].value, fields[i].value_size);
-    write_usual(&writing, defaults, fields, count, !bare, size);
+    write_usual(&writing, date, fields, count, !bare, size);
     write_text(&writing, "\r\n");
     if (!bare)
         write_bytes(&writing, content, size);

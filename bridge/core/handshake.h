@@ -14,6 +14,7 @@
 #include "allocator.h"
 #include "buffer.h"
 #include "compression.h"
+#include "date.h"
 #include "request.h"
 #include "response.h"
 
@@ -33,10 +34,9 @@ enum handshake_result { HANDSHAKE_OK, HANDSHAKE_REFUSED, HANDSHAKE_NO_MEMORY };
 bool handshake_wanted(const struct request_head *head);
 
 /* Check it. COMPRESSES: permessage-deflate is taken up. Where it is refused the whole response is appended to OUT, *STATUS and *REASON are
- * what it says. DEFAULTS: for its date. */
+ * what it says. */
 enum handshake_result handshake_read(struct handshake *handshake, const struct request_head *head, bool compresses, struct buffer *out,
-                                     const struct allocator *allocator, const struct response_defaults *defaults, unsigned *status,
-                                     const char **reason);
+                                     const struct allocator *allocator, const struct date *date, unsigned *status, const char **reason);
 
 /* Append the 101 response. PROTOCOL: NULL for none. On a fault OUT is as it was; *FAULT_FIELD is the field that it is about, COUNT for the
  * protocol. */
@@ -47,7 +47,7 @@ enum response_fault handshake_accept(const struct handshake *handshake, struct b
 /* Append a whole response that refuses: FIELDS as they are, the server's behind them where they are not among them, CONTENT. On a fault
  * as above. RESPONSE_LENGTHS_DIFFER: a content-length among the fields is not that of the content. */
 enum response_fault handshake_refuse(struct buffer *out, const struct allocator *allocator, unsigned status, const char *reason,
-                                     size_t reason_size, const struct response_defaults *defaults, const struct response_field *fields,
-                                     size_t count, const char *content, size_t size, size_t *fault_field);
+                                     size_t reason_size, const struct date *date, const struct response_field *fields, size_t count,
+                                     const char *content, size_t size, size_t *fault_field);
 
 #endif

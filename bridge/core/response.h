@@ -33,8 +33,6 @@ struct response_field {
 
 /* What the server adds and knows. */
 struct response_defaults {
-    const char *now; /* the date, for what always has one */
-    size_t now_size;
     const char *date; /* the whole value, e.g. "Wed, 25 Nov 2026 10:00:00 GMT"; NULL: no date field */
     size_t date_size;
     /* Behind the date: server, and the operator's own. Valid, names in lower case. A date among them replaces the one above;

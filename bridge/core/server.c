@@ -28,13 +28,17 @@ static uint64_t milliseconds(void) { return uv_hrtime() / 1000000u; }
 
 static const struct response_defaults *defaults(void *owner) {
     struct server *server = owner;
-    server->defaults.now = date_text(&server->date, time(NULL));
-    server->defaults.now_size = server->date.size;
     if (server->options.date_field) {
-        server->defaults.date = server->defaults.now;
-        server->defaults.date_size = server->defaults.now_size;
+        server->defaults.date = date_text(&server->date, time(NULL));
+        server->defaults.date_size = server->date.size;
     }
     return &server->defaults;
+}
+
+static const struct date *date(void *owner) {
+    struct server *server = owner;
+    date_text(&server->date, time(NULL));
+    return &server->date;
 }
 
 void server_wake(struct server *server) {
@@ -278,6 +282,7 @@ int server_init(struct server *server, const struct server_options *options) {
         .sessions = options->sessions,
         .session_options = options->session_options,
         .defaults = defaults,
+        .date = date,
         .defaults_owner = server,
     };
     server->defaults = (struct response_defaults){.fields = options->fields, .field_count = options->field_count};

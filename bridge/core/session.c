@@ -307,7 +307,7 @@ enum response_fault session_refuse(struct session *session, unsigned status, con
     const struct connection_kit *kit = connection->kit;
     size_t before = connection->out.size;
     enum response_fault fault = handshake_refuse(&connection->out, kit->allocator, status, reason, reason_size,
-                                                 kit->defaults(kit->defaults_owner), fields, count, content, size, fault_field);
+                                                 kit->date(kit->defaults_owner), fields, count, content, size, fault_field);
     if (connection->closing)
         connection->out.size = before;
     else if (fault == RESPONSE_OK)
