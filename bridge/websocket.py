@@ -97,7 +97,7 @@ def _answer(session: "Session", message: dict[str, Any]) -> None:
             _start_denying(session, message)
         case other:
             raise RuntimeError(
-                "Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' " f"but got '{other}'."
+                f"Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' but got '{other}'."
             )
 
 

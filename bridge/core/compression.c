@@ -107,12 +107,10 @@ static bool open_out(struct compression *compression) {
     return compression->out_open;
 }
 
-/* Everything that zlib has, as it is flushed. */
-static bool deflate_all(struct compression *compression, int flush, struct buffer *out) {
+/* Everything that zlib has to give, ROOM_SIZE octets at a time. */
+static bool deflate_all(struct compression *compression, int flush, uInt room_size, struct buffer *out) {
     z_stream *stream = &compression->out;
     do {
-        size_t wanted = (size_t)stream->avail_in / 4;
-        uInt room_size = (uInt)(wanted < ROOM_MIN ? ROOM_MIN : wanted > ROOM_MAX ? ROOM_MAX : wanted);
         char *room = buffer_room(out, compression->allocator, room_size);
         if (!room)
             return false;
@@ -128,16 +126,19 @@ enum compression_fault compression_deflate(struct compression *compression, cons
     if (!open_out(compression))
         return COMPRESSION_NO_MEMORY;
     z_stream *stream = &compression->out;
+    /* Room for all of a short message. Of a long one so much for what zlib still holds at its end, a block at most: a flush that has to ask
+     * for more room may come twice. */
+    uInt room_size = size < ROOM_MAX ? (uInt)deflateBound(stream, (uLong)size) + ROOM_MIN : ROOM_MAX;
     /* First the octets, then the flush: of an empty message, too, a block comes then. */
     do {
         stream->next_in = (z_const Bytef *)(uintptr_t)data;
         stream->avail_in = portion(size);
         data += stream->avail_in;
         size -= stream->avail_in;
-        if (!deflate_all(compression, Z_NO_FLUSH, out))
+        if (!deflate_all(compression, Z_NO_FLUSH, room_size, out))
             return COMPRESSION_NO_MEMORY;
     } while (size > 0);
-    if (!deflate_all(compression, Z_SYNC_FLUSH, out))
+    if (!deflate_all(compression, Z_SYNC_FLUSH, room_size, out))
         return COMPRESSION_NO_MEMORY;
     out->size -= sizeof TAIL; /* a flush ends with it */
     return COMPRESSION_OK;
