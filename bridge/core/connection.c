@@ -302,7 +302,9 @@ void connection_received(struct connection *connection, const char *data, size_t
         return;
     }
     size_t taken = parse(connection, data, size);
-    if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
+    if (connection->session && taken < size && !connection->closing)
+        session_received(connection->session, data + taken, size - taken);
+    else if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
         end(connection);
 }
 
