@@ -43,9 +43,10 @@ class Result:
 class Stage:
     """`make` gives the targets, stopped; the first is the reference, the last the candidate."""
 
-    def __init__(self, targets: Sequence[Target], *, patience: float) -> None:
+    def __init__(self, targets: Sequence[Target], *, patience: float, deaths_max: int = DEATHS_MAX) -> None:
         self.targets = list(targets)
         self.patience = patience
+        self.deaths_max = deaths_max
         self.player: Player | None = None
         self.deaths: dict[str, int] = {target.name: 0 for target in targets}
         self.watch: Watch | None = None  # sees every observation before facts are made of it
@@ -115,7 +116,7 @@ class Stage:
             else:
                 left = self._bury(result, died, sessions, left)
                 crowd = []
-            if max(self.deaths.values()) > DEATHS_MAX:
+            if max(self.deaths.values()) > self.deaths_max:
                 for index in left:
                     result.facts[index] = [None] * len(sessions[index])
                 break
