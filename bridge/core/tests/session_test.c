@@ -225,7 +225,7 @@ static void test_refused(void **state) {
     app_init(&app, false);
     client_says(&app.stage, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nleft over");
     expect_sent(&app, BYTES("HTTP/1.1 400 Bad Request\r\n" USUAL(
-                          "72") "Failed to open a WebSocket connection: missing Sec-WebSocket-Key header.\n"));
+                          "73") "Failed to open a WebSocket connection: missing Sec-WebSocket-Key header.\n"));
     app_end(&app, "refused 400 Bad Request\nclose\n");
 }
 
