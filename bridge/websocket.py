@@ -1,7 +1,7 @@
-"""The faces of a WebSocket's session: `run`, which is the task, and `receive` and `send`, which the app is given; and what its messages mean.
+"""The faces of a WebSocket's session: `run`, which is the task, `receive` and `send`, which the app is given; and what its messages mean.
 
-The order of checks, the lines and the texts of exceptions are uvicorn's with websockets-sansio. What a session is, and all that touches bytes
-of the wire, is native (bridge/asgi/session_object.c); a message costs one call of it.
+The order of checks, the lines and the texts of exceptions are uvicorn's with websockets-sansio. What a session is, and all that touches the
+bytes of the wire, is native (bridge/asgi/session_object.c); a message costs one call of it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,7 @@ def _fail(session: "Session") -> None:
     log_rejected(500, phrase(500))
 
 
-# --- before the handshake is answered -------------------------------------------------------------------------------------------------------
+# --- before the handshake is answered -----------------------------------------------------------------------------------------------------
 
 
 def _answer(session: "Session", message: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ def _fields(message: dict[str, Any]) -> list[tuple[bytes, bytes]]:
     return [(name.decode("latin-1").encode("latin-1"), value.decode("latin-1").encode("latin-1")) for name, value in headers]
 
 
-# --- once it is accepted ----------------------------------------------------------------------------------------------------------------------
+# --- once it is accepted ------------------------------------------------------------------------------------------------------------------
 
 
 def _send(session: "Session", message: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def sends(*pieces: bytes) -> Callable[[Talk, str], list[Frame]]:
     return client
 
 
-# --- handshakes -------------------------------------------------------------------------------------------------------------------------------
+# --- handshakes ---------------------------------------------------------------------------------------------------------------------------
 
 KEYS = [
     "",
@@ -252,7 +252,7 @@ def test_after_a_request_on_the_same_connection(servers: dict[str, Server]) -> N
     same(servers, play)
 
 
-# --- messages ---------------------------------------------------------------------------------------------------------------------------------
+# --- messages -----------------------------------------------------------------------------------------------------------------------------
 
 LONG = bytes(range(256)) * 700
 MESSAGES: dict[str, list[bytes]] = {
@@ -311,7 +311,7 @@ def test_every_cut_is_the_same(servers: dict[str, Server], name: str) -> None:
     assert all(part == found[part_number % 2] for part_number, part in enumerate(found))
 
 
-# --- what breaks the protocol -----------------------------------------------------------------------------------------------------------------
+# --- what breaks the protocol -------------------------------------------------------------------------------------------------------------
 
 BROKEN: dict[str, bytes] = {
     "not masked": frame(TEXT, b"a", mask=None),
@@ -364,7 +364,7 @@ def test_a_message_before_a_broken_frame_is_told(servers: dict[str, Server]) -> 
         assert (notes[2] == {"type": "websocket.receive", "text": "first"}) == target.startswith("bridge")
 
 
-# --- closing ----------------------------------------------------------------------------------------------------------------------------------
+# --- closing ------------------------------------------------------------------------------------------------------------------------------
 
 CODES = [1000, 1001, 1003, 1007, 1008, 1011, 1012, 1014, 3000, 3999, 4000, 4999]
 ENDS: dict[str, bytes] = {
@@ -459,7 +459,7 @@ def test_a_client_that_leaves(servers: dict[str, Server], how: str, accepted: bo
     assert notes[-4] == ["ClientDisconnected", "", True]
 
 
-# --- what an app may do -----------------------------------------------------------------------------------------------------------------------
+# --- what an app may do -------------------------------------------------------------------------------------------------------------------
 
 ANSWERS: dict[str, list[Step]] = {
     "fields": [
@@ -589,7 +589,7 @@ def test_denial_with_other_messages_between(servers: dict[str, Server]) -> None:
     same(servers, lambda server: outcome(server, handshake(f"/talking.scripted/CALL?{script(steps)}")))
 
 
-# --- flow -------------------------------------------------------------------------------------------------------------------------------------
+# --- flow ---------------------------------------------------------------------------------------------------------------------------------
 
 
 def test_messages_wait_for_the_app(servers: dict[str, Server]) -> None:
@@ -635,7 +635,7 @@ def test_a_client_that_leaves_while_the_app_waits_to_send(servers: dict[str, Ser
     assert not any("Exception" in line for line in log)
 
 
-# --- permessage-deflate -----------------------------------------------------------------------------------------------------------------------
+# --- permessage-deflate -------------------------------------------------------------------------------------------------------------------
 
 
 class Deflate:

@@ -1,4 +1,4 @@
-"""WebSockets, for live tests: an app that does what its query says, and one that echoes. Both note what they are told and what is raised."""
+"""WebSockets, for live tests: an app that does what its query says, and one that echoes. Both note what they are told."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ def steps(script: list[Any]) -> Iterator[Any]:
 
 
 async def scripted(call: Call, scope: Any, receive: Any, send: Any) -> Any:
-    """Step by step: "receive", "gate", "scope", ["send", message], ["sleep", seconds], ["return", value], ["raise", text], "hang", ["times", count, step]."""
+    """Step by step; the steps are the cases below, and ["times", count, step]."""
     for step in steps(json.loads(unquote_to_bytes(scope["query_string"]))):
         match step:
             case "receive":
