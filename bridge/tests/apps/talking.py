@@ -113,3 +113,9 @@ async def echo(call: Call, scope: Any, receive: Any, send: Any) -> None:
                 await send({"type": "websocket.close", "code": 3000, "reason": "as told"})
             case _:
                 await send({**event, "type": "websocket.send"})
+
+
+async def telling(call: Call, scope: Any, receive: Any, send: Any) -> None:
+    """Tells the client where it is."""
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": repr([scope[name] for name in ("root_path", "path", "raw_path")])})
