@@ -4,6 +4,7 @@ The order of checks, the lines and the texts of exceptions are uvicorn's with we
 bytes of the wire, is native (bridge/asgi/session_object.c); a message costs one call of it.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .logs import log_rejected, log_websocket, logger, phrase
@@ -14,10 +15,20 @@ if TYPE_CHECKING:
 _FORBIDDEN = 403
 _CODES = frozenset((*range(1000, 1004), *range(1007, 1015)))  # those below 3000 that a close frame may carry
 _REASON_MAX = 123  # bytes
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
 class ClientDisconnected(OSError):
     """Raised by send() when the client is gone; an app may let it pass."""
+
+
+def _error(name: str, *arguments: str) -> Exception:
+    """What websockets raises in uvicorn. An app that catches its errors has it installed; for others it is an error like any other."""
+    try:
+        from websockets import exceptions
+    except ImportError:
+        return RuntimeError(": ".join(arguments))
+    return getattr(exceptions, name)(*arguments)
 
 
 async def run(session: "Session") -> None:
@@ -106,7 +117,12 @@ def _accept(session: "Session", message: dict[str, Any]) -> None:
     fields = _fields(message)
     subprotocol = message.get("subprotocol") or None
     if subprotocol is not None and subprotocol not in session.offered:
-        raise RuntimeError(f"Subprotocol {subprotocol!r} is none that the client offers.")  # RFC 6455 section 4.2.2
+        # RFC 6455 section 4.2.2. A client that was told of one that it did not offer has to fail the connection.
+        logger.warning("Subprotocol %r is none that the client offers, and is left out.", subprotocol)
+        subprotocol = None
+    for name, value in fields:
+        if not _VALUE.fullmatch(value):
+            raise _error("InvalidHeaderValue", name.decode("latin-1").lower(), value.decode("latin-1"))
     if not session.closing:
         session.accept(fields, subprotocol and subprotocol.encode("latin-1"))
         logger.info("connection open")
@@ -169,8 +185,8 @@ def _close(session: "Session", message: dict[str, Any]) -> None:
     if not session.open:
         raise ClientDisconnected
     if not (code in _CODES or 3000 <= code < 5000):
-        raise RuntimeError("invalid status code")
+        raise _error("ProtocolError", "invalid status code")
     encoded = reason.encode()
     if len(encoded) > _REASON_MAX:
-        raise RuntimeError("control frame too long")
+        raise _error("ProtocolError", "control frame too long")
     session.close(code, encoded)

@@ -248,7 +248,7 @@ static int on_end(void *owner) {
 
 static const struct request_events EVENTS = {.head = on_head, .content = on_content, .end = on_end};
 
-/* Returns how many bytes were taken from the front: all, unless as many requests wait as may, or what follows is a WebSocket's. */
+/* Returns how many bytes were taken from the front: all, unless as many requests wait as may. */
 static size_t parse(struct connection *connection, const char *data, size_t size) {
     size_t taken = size;
     connection->parsing = true;
@@ -262,6 +262,7 @@ static size_t parse(struct connection *connection, const char *data, size_t size
         break;
     case REQUEST_UPGRADED:
         request_parser_free(&connection->parser);
+        taken = size; /* a client has to wait for the answer (RFC 6455 section 4.1): what it says before is lost, as under uvicorn */
         break;
     case REQUEST_INVALID:
         fail(connection, 400);
@@ -302,9 +303,7 @@ void connection_received(struct connection *connection, const char *data, size_t
         return;
     }
     size_t taken = parse(connection, data, size);
-    if (connection->session && taken < size && !connection->closing)
-        session_received(connection->session, data + taken, size - taken);
-    else if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
+    if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
         end(connection);
 }
 

@@ -1,8 +1,8 @@
 /* session.h: a connection that has become a WebSocket: its handshake's answer, messages both ways, pings, and how it closes.
  *
  * A state machine like connection.h, between the same transport and a handler of its own; what it does when is uvicorn's with
- * websockets-sansio, but that frames which come before the handshake is answered wait, and that a message before a broken frame is told.
- * Knows nothing of sockets, libuv or Python.
+ * websockets-sansio, but that frames which come before the handshake is answered wait (those that come with it are lost there and here),
+ * and that a message before a broken frame is told. Knows nothing of sockets, libuv or Python.
  *
  * Memory. A session is its handler's: it made it in `request`, and gets it back in `release`; until then it lies still.
  *
