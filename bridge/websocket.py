@@ -5,6 +5,7 @@ bytes of the wire, is native (bridge/asgi/session_object.c); a message costs one
 """
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .logs import log_rejected, log_websocket, logger, phrase
@@ -19,7 +20,15 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
 class ClientDisconnected(OSError):
-    """Raised by send() when the client is gone; an app may let it pass."""
+    """Raised by send() when the client is gone; an app may let it pass. In tracebacks it has the name that it has under uvicorn."""
+
+    __module__ = "uvicorn.protocols.utils"
+
+
+def _disconnected() -> type[OSError]:
+    """An app that catches uvicorn's own has imported it."""
+    utils = sys.modules.get(ClientDisconnected.__module__)
+    return utils.ClientDisconnected if utils else ClientDisconnected
 
 
 def _error(name: str, *arguments: str) -> Exception:
@@ -35,11 +44,10 @@ async def run(session: "Session") -> None:
     """Call the app, and see that its client does not stay without an answer."""
     try:
         result = await session.call()
-    except ClientDisconnected:
-        pass
     except BaseException as error:
-        logger.error("Exception in ASGI application\n", exc_info=error)
-        _fail(session)
+        if not isinstance(error, _disconnected()):
+            logger.error("Exception in ASGI application\n", exc_info=error)
+            _fail(session)
     else:
         if not session.complete:
             logger.error("ASGI callable returned without completing handshake.")
@@ -68,7 +76,7 @@ async def send(session: "Session", message: dict[str, Any]) -> None:
         finally:
             session.forget(future)
     if session.disconnected:
-        raise ClientDisconnected
+        raise _disconnected()
     if session.denial is not None:
         _go_on_denying(session, message)
     elif not session.complete:
@@ -174,7 +182,7 @@ def _send(session: "Session", message: dict[str, Any]) -> None:
     else:
         return
     if not sent:
-        raise ClientDisconnected
+        raise _disconnected()
 
 
 def _close(session: "Session", message: dict[str, Any]) -> None:
@@ -183,7 +191,7 @@ def _close(session: "Session", message: dict[str, Any]) -> None:
     code, reason = message.get("code", 1000), message.get("reason", "") or ""
     session.push({"type": "websocket.disconnect", "code": code, "reason": reason})
     if not session.open:
-        raise ClientDisconnected
+        raise _disconnected()
     if not (code in _CODES or 3000 <= code < 5000):
         raise _error("ProtocolError", "invalid status code")
     encoded = reason.encode()
