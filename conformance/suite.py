@@ -57,8 +57,12 @@ def judged(exchange: Exchange, facts: Facts) -> Judged:
     """One exchange by the facts of one play."""
     demands = [(level, Demand.of(exchange.meta, level)) for level in (MUST, SHOULD)]
     demands = [(level, demand) for level, demand in demands if demand.ways]
+    for extension in filter(None, (need if "." in need else "" for need in exchange.meta.get("needs", "").split())):
+        offer = f"scope.extensions['{extension}']"
+        if not any(path == offer for _, path in facts):
+            return Judged(UNSUPPORTED, "", f"{offer} missing")
     if not demands:
-        return Judged(SKIP, "", RECORDS_ONLY)
+        return Judged(SKIP, "", RECORDS_ONLY + (f": {exchange.meta['records']}" if "records" in exchange.meta else ""))
     kept = []
     for level, demand in demands:
         way = demand.nearest(facts)
@@ -110,9 +114,9 @@ class Suite:
         return any(len(statuses) > 1 or statuses & {FAIL, CRASH} for statuses in seen)
 
     def _settle(self, sheet: Sheet, name: str, seen: list[Judged]) -> None:
-        """What was seen most often counts."""
+        """What fails once may have been this machine's doing; what fails twice is the server's, however often it passes."""
         counts = Counter(case.status for case in seen)
-        status = counts.most_common(1)[0][0]
+        status = next((status for status in (CRASH, FAIL) if counts[status] > 1), counts.most_common(1)[0][0])
         sheet.cases[name] = Counter(case for case in seen if case.status == status).most_common(1)[0][0]
         sheet.unsteady.pop(name, None)
         if len(counts) > 1:

@@ -74,7 +74,7 @@ def spec(quick: bool = False) -> Tap:
 
 def waits(exchange: Exchange) -> bool:
     """Whether it waits for what may never come, or may end the server."""
-    return "needs" in exchange.meta or any(word in exchange.text for word in _WAITING)
+    return "process" in exchange.meta.get("needs", "").split() or any(word in exchange.text for word in _WAITING)
 
 
 def recorded(paths: Sequence[Path]) -> Tap:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.rule import binding
+from bridgecheck.conformance.demand import LEVELS, Demand
+from bridgecheck.conformance.rule import catalogue
 from bridgecheck.spec.apps import probe
 
 FILES = sorted((Path(__file__).parents[1] / "cases").glob("*.exchange"))
@@ -36,17 +36,31 @@ def test_case_is_named_for_what_it_shows(case: Exchange) -> None:
 @EACH
 def test_case_says_what_it_is_for(case: Exchange) -> None:
     assert {"rules", "app", "about", "origin"} <= case.meta.keys()
-    assert set(case.meta) <= {"rules", "app", "about", "must", "origin", "needs"}
+    assert set(case.meta) <= {"rules", "app", "about", "must", "should", "records", "origin", "needs"}
     assert all(RULE.fullmatch(rule) for rule in case.meta["rules"].split(" ")), case.meta["rules"]
     assert len(case.meta["about"]) > 20
 
 
 @EACH
-def test_a_must_is_readable_and_has_a_rule_that_binds(case: Exchange) -> None:
-    if "must" in case.meta:
-        demand = Demand.of(case.meta)
-        assert demand.ways
-        assert binding(demand.rules), "none of its rules is a must"
+def test_what_is_expected_is_readable_and_has_a_rule_of_its_level(case: Exchange) -> None:
+    rules = [catalogue()[name] for name in case.meta["rules"].split()]
+    for level in LEVELS:
+        if level in case.meta:
+            assert Demand.of(case.meta, level).ways
+            assert any(rule.level == level and rule.binds != "app" for rule in rules), f"none of its rules is a {level} of servers"
+
+
+@EACH
+def test_a_case_expects_something_or_says_why_not(case: Exchange) -> None:
+    assert ("records" in case.meta) == (not {"must", "should"} & case.meta.keys())
+
+
+@EACH
+def test_the_rule_that_matters_most_comes_first(case: Exchange) -> None:
+    """It names the case in a report, so it has to be one that a server can break."""
+    first = catalogue()[case.meta["rules"].split()[0]]
+    if {"must", "should"} & case.meta.keys():
+        assert first.level != "may" and first.binds != "app"
 
 
 @EACH
