@@ -240,6 +240,25 @@ def test_what_is_no_offer_to_uvicorn_is_a_plain_request(servers: dict[str, Serve
     assert same(servers, play)[:2] == (200, b"done")
 
 
+def test_a_handshake_in_http_1_0_is_the_plain_request_that_it_also_is(servers: dict[str, Server]) -> None:
+    """RFC 9110 section 7.8."""
+
+    def play(server: Server) -> bytes:
+        with Talk(server) as talk:
+            talk.send(handshake(f"/talking.scripted/{key()}?{script([ACCEPT])}").replace(b"HTTP/1.1", b"HTTP/1.0"))
+            return talk.client.rest()[:12]
+
+    def plain(server: Server) -> bytes:
+        with Talk(server) as talk:
+            return talk.send(handshake("/").replace(b"HTTP/1.1", b"HTTP/1.0")).client.rest()[-4:]
+
+    for target, server in servers.items():
+        if target.startswith("uvicorn"):
+            assert play(server) == b"HTTP/1.1 101"
+        else:
+            assert plain(server) == b"done"
+
+
 def test_after_a_request_on_the_same_connection(servers: dict[str, Server]) -> None:
     def play(server: Server) -> Any:
         call = key()
