@@ -83,4 +83,4 @@ async def compare_dates(scope: Scope, receive: Receive, send: Send) -> None:
     """Says whether the two dates that the client has seen are one. A server that sends none has not two."""
     await read(receive)
     seen = {name.lower(): value for name, value in scope["headers"]}
-    await answer_json(send, {"alike": seen.get(b"probe-first", b"") == seen.get(b"probe-second", b"")})
+    await answer_json(send, {"alike": seen.get(b"probe-date-first", b"") == seen.get(b"probe-date-second", b"")})
