@@ -223,6 +223,7 @@ def test_one_that_fails_gives_up_the_others() -> None:
         play_all([bad, *good], lambda over: None)
 
 
+SPOT = ("process", "process.exit")
 HOLDER = """
 import sys
 from importlib.resources import files
@@ -258,5 +259,7 @@ def test_findings_have_names() -> None:
     found = Difference("process", "process.exit", "exit code 0→exit code 7", "exit code 0", "exit code 7")
     assert title(found) == "process.exit: exit code 0 → exit code 7"
     assert (found.side, found.severity) == ("process", "break")
+    assert [(d.kind, d.severity) for d in differences({SPOT: "exit code 3"}, {SPOT: "exit code 1"})] == [("value", "drift")]
+    assert [d.severity for d in differences({SPOT: "exit code 3"}, {SPOT: "exit code 0"})] == ["break"]
     clean = Difference("process", "process.exit", "signal 15 (SIGTERM)→exit code 0", "", "")
     assert clean.severity == "drift"
