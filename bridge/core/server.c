@@ -35,6 +35,12 @@ static const struct response_defaults *defaults(void *owner) {
     return &server->defaults;
 }
 
+static const struct date *date(void *owner) {
+    struct server *server = owner;
+    date_text(&server->date, time(NULL));
+    return &server->date;
+}
+
 void server_wake(struct server *server) {
     if (server->woken || server->stepping)
         return;
@@ -277,7 +283,10 @@ int server_init(struct server *server, const struct server_options *options) {
         .transport = &stream_transport,
         .handler = options->handler,
         .owner = options->owner,
+        .sessions = options->sessions,
+        .session_options = options->session_options,
         .defaults = defaults,
+        .date = date,
         .defaults_owner = server,
     };
     server->defaults = (struct response_defaults){.fields = options->fields, .field_count = options->field_count};
