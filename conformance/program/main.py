@@ -14,6 +14,7 @@ from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
 from .play import play
+from .selftest import selftest
 from .suite import spec
 
 INTERNAL = 70
@@ -56,6 +57,7 @@ def commands() -> None:
 
 commands.add_command(gate)
 commands.add_command(play)
+commands.add_command(selftest)
 commands.add_command(spec)
 
 
