@@ -15,6 +15,7 @@ from .errors import UsageError
 from .fact import Facts, Key
 from .value import Container, Length, Port, same
 
+PROCESS, STEP = "process", "line"  # places that are there once, and are not said
 # The paths of docs/observation.md that a clause can name, by the part of an exchange they stand in.
 _PATHS = (
     (
@@ -28,10 +29,10 @@ _PATHS = (
         r"|send\.(status|field\[.+\]|raised|raised-text|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),
+    (PROCESS, r"process\.(ready|exit)"),
     ("", r"connection|end|stray|garbage|rest"),
-    ("line", r"script\[.+\]"),  # of any step: lines move when a file is edited
+    (STEP, r"script\[.+\]"),  # of any step: lines move when a file is edited
 )
-STEP = "line"
 IS, NOT, HOLDS = "=", "not =", "holds"  # how the values of a clause are meant
 _TOKEN = re.compile(
     r"""[ ]*(?:
@@ -93,7 +94,7 @@ class Clause:
     def observed(self, facts: Facts) -> str:
         """What this fact is, as a clause would say it."""
         place, path = self.spot
-        name = path if re.fullmatch(r"main( (response|call) 1)?|line", place) else f"{place} {path}"
+        name = path if re.fullmatch(r"main( (response|call) 1)?|line|process", place) else f"{place} {path}"
         fact = self._fact(facts)
         if fact is MISSING:
             return f"{name} missing"
@@ -242,9 +243,10 @@ def _spot(words: list[str]) -> Key:
     part = next((part for part, pattern in _PATHS if re.fullmatch(pattern, path)), None)
     if part is None:
         raise DemandError(f"no fact has the path {path}")
-    if part == STEP:
-        if place:
-            raise DemandError(f"{path} is about any step: it has no place, not {' '.join(place)!r}")
+    if part in (PROCESS, STEP):
+        if place and place != [PROCESS] * (part == PROCESS):
+            what = "any step" if part == STEP else "the process"
+            raise DemandError(f"{path} is about {what}: it has no place, not {' '.join(place)!r}")
         return part, path
     if not place:
         return f"main {part} 1" if part else "main", path

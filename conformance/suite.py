@@ -135,6 +135,7 @@ class Suite:
             sessions = [self.sessions[index] for index in crowd]
             result = self.stage.play(sessions, jobs=width, progress=told)
             deaths = {death.session[-1].name: death.story.partition("\n")[0] for death in result.deaths if death.session}
+            lacking = dict(result.unsupported)
             self.deaths += [death.story.partition("\n")[0] for death in result.deaths if not death.session]
             for session, facts in zip(sessions, result.facts, strict=True):
                 ended = ""
@@ -142,6 +143,8 @@ class Suite:
                     ended = ended or deaths.get(exchange.name, "")
                     if item is not None:
                         found[exchange.name] = judged(exchange, item[0])
+                    elif exchange.name in lacking:
+                        found[exchange.name] = Judged(UNSUPPORTED, "", lacking[exchange.name])
                     else:
                         level = MUST if Demand.of(exchange.meta).ways else ""
                         found[exchange.name] = Judged(CRASH, level, f"the server ended: {ended or 'too often before this case'}")

@@ -325,7 +325,7 @@ static void written(struct connection *connection) {
         end(connection);
     } else if (connection->write_paused && connection->out.size <= LOW_WATER) {
         connection->write_paused = false;
-        if (connection->answering)
+        if (connection->answering && connection->answering->running)
             connection->kit->handler->drained(connection->answering);
     }
 }

@@ -6,6 +6,7 @@ from . import Adapter, Start
 class Bridge(Adapter):
     module = "bridgecheck.bridge"
     taken = frozenset({"host", "port", "uds", "app-dir", "factory"})
+    own_options = None
     packages = ("bridgecheck", "uvloop")
 
     def arguments(self, start: Start) -> list[str]:

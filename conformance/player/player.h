@@ -33,6 +33,9 @@ struct player_watcher {
     enum player_order (*played)(void *context, size_t session, size_t exchange, struct script *const *scripts);
     /* About ten times a second; PLAYED exchanges so far. */
     enum player_order (*tick)(void *context, size_t played);
+    /* Do a process step on a target, or look whether what it waits for is so; asked again and again until that is true. NULL: no exchange
+     * may have process steps. */
+    bool (*process)(void *context, size_t target, const struct exchange_step *step);
     void *context;
 };
 

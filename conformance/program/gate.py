@@ -145,10 +145,10 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str) -> list[
     if "recorded" in chosen and not traffic:
         missing.append("the app's own routes: no --traffic was given")
     if tier == "quick" and "spec" in chosen:
-        missing.append("spec cases that wait: left out by --tier quick")
+        missing.append("spec cases that wait or start a server of their own: left out by --tier quick")
     if tier == "deep":
         missing.append("exploration: no tap explores yet, deep is the default tier")
-    return [*missing, "WebSocket, signals and exit codes: the player has not learnt them"]
+    return [*missing, "WebSocket: the player has not learnt it"]
 
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:

@@ -14,6 +14,7 @@ from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
 from .play import play
+from .record import record
 from .selftest import selftest
 from .suite import spec
 
@@ -57,6 +58,7 @@ def commands() -> None:
 
 commands.add_command(gate)
 commands.add_command(play)
+commands.add_command(record)
 commands.add_command(selftest)
 commands.add_command(spec)
 

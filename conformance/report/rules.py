@@ -25,6 +25,7 @@ FAMILIES = (
     ("HTTP", "ASGI: HTTP"),
     ("WS", "ASGI: WebSocket"),
     ("LIFE", "ASGI: lifespan"),
+    ("PROC", "The process around ASGI"),
     ("EXT", "ASGI: extensions"),
     ("TLS", "ASGI: TLS"),
     ("WSGI", "ASGI: adapters for WSGI"),

@@ -655,7 +655,7 @@ def test_nothing_is_left_open(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "what"), [("frame text hello", "WebSocket frames"), ("process exit", "process steps"), ("wait frame", "WebSocket")]
+    ("step", "what"), [("frame text hello", "WebSocket frames"), ("wait frame", "WebSocket")]
 )
 def test_steps_that_are_not_learnt_are_named(folder: Path, step: str, what: str) -> None:
     player = Player([place(9, folder)])

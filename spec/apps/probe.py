@@ -7,11 +7,10 @@ Every function that one of the modules below lists in `__all__` is a small app, 
 from types import ModuleType
 from typing import Any
 
-from . import content, disconnect, events, failure, fields, reading, state, status
-from .lifespan import lifespan
+from . import content, disconnect, events, failure, fields, lifespan, reading, state, status
 from .message import App, Receive, Scope, Send
 
-MODULES: tuple[ModuleType, ...] = (content, disconnect, events, failure, fields, reading, state, status)
+MODULES: tuple[ModuleType, ...] = (content, disconnect, events, failure, fields, lifespan, reading, state, status)
 
 APPS: dict[str, App] = {name.replace("_", "-"): getattr(module, name) for module in MODULES for name in module.__all__}
 
@@ -25,7 +24,7 @@ def chosen(scope: Scope) -> str:
 
 async def app(scope: Scope, receive: Receive, send: Send) -> Any:
     if scope["type"] == "lifespan":
-        return await lifespan(scope, receive, send)
+        return await lifespan.lifespan(scope, receive, send)
     if scope["type"] != "http":
         raise NotImplementedError(f"the probe app does not speak {scope['type']}")
     return await APPS[chosen(scope)](scope, receive, send)

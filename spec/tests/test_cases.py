@@ -5,11 +5,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from uvicorn.main import main as uvicorn
 
 from bridgecheck.conformance._player import Exchange, parse
 from bridgecheck.conformance.demand import LEVELS, Demand
+from bridgecheck.conformance.lifetime import start_words
 from bridgecheck.conformance.rule import catalogue
-from bridgecheck.spec.apps import probe
+from bridgecheck.spec.apps import lifespan, probe
 
 FILES = sorted((Path(__file__).parents[1] / "cases").glob("*.exchange"))
 CASES = [(file.stem, case) for file in FILES for case in parse(file.read_bytes(), file.name)]
@@ -72,6 +74,21 @@ def test_case_asks_for_the_app_it_names(case: Exchange) -> None:
 
 def test_every_small_app_has_a_case() -> None:
     assert probe.APPS.keys() - {case.meta["app"] for _, case in CASES} == set()
+
+
+@EACH
+def test_a_case_with_process_steps_says_so_and_starts_with_what_there_is(case: Exchange) -> None:
+    assert not case.process or "process" in case.meta["needs"].split()
+    variables, options = start_words(case)
+    assert variables.keys() <= {"PROBE_LIFESPAN"}
+    assert set(variables.values()) <= lifespan.LIFESPANS.keys()
+    known = {name for parameter in uvicorn.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word for word in options if word.startswith("--")} <= known
+
+
+def test_every_lifespan_has_a_case() -> None:
+    used = {value for _, case in CASES for value in start_words(case)[0].values()}
+    assert lifespan.LIFESPANS.keys() - used == {"usual"}
 
 
 def test_the_page_lists_the_cases_as_they_are() -> None:
