@@ -8,6 +8,7 @@ import importlib
 import os
 import posixpath
 import re
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
@@ -25,10 +26,19 @@ Mutation = Callable[[App, Scope, Receive, Send], Awaitable[Any]]
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     module, _, attribute = os.environ[APP].partition(":")
     inner = getattr(importlib.import_module(module), attribute)
-    if scope["type"] != "http":
-        await inner(scope, receive, send)
+    mutation = globals()[os.environ[NAME].replace("-", "_")]
+    if scope["type"] == ("lifespan" if mutation in LIFESPAN else "http"):
+        await mutation(inner, scope, receive, send)
     else:
-        await globals()[os.environ[NAME].replace("-", "_")](inner, scope, receive, send)
+        await inner(scope, receive, send)
+
+
+LIFESPAN: list[Mutation] = []  # those that are about the lifespan call, and leave requests alone
+
+
+def _lifespan(mutation: Mutation) -> Mutation:
+    LIFESPAN.append(mutation)
+    return mutation
 
 
 async def passes_events_on(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -266,3 +276,71 @@ async def send_never_returns(inner: App, scope: Scope, receive: Receive, send: S
             await asyncio.sleep(3600)
 
     await inner(scope, receive, mutated)
+
+
+# --- the lifespan call, and the process behind it -------------------------------------------------------------------------------------
+
+
+@_lifespan
+async def never_shuts_the_app_down(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def mutated() -> Event:
+        event = await receive()
+        if event["type"] == "lifespan.shutdown":
+            await asyncio.sleep(3600)
+        return event
+
+    await inner(scope, mutated, send)
+
+
+@_lifespan
+async def starts_before_the_app(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    told = False
+
+    async def mutated_receive() -> Event:
+        nonlocal told
+        event = await receive()
+        if not told:
+            told = True
+            await send({"type": "lifespan.startup.complete"})
+        return event
+
+    async def mutated_send(event: Event) -> None:
+        if not event["type"].startswith("lifespan.startup"):
+            await send(event)
+
+    await inner(scope, mutated_receive, mutated_send)
+
+
+@_lifespan
+async def wants_a_message(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def mutated(event: Event) -> None:
+        await send(event)
+        if event["type"].endswith(".failed") and "message" not in event:
+            raise Refused("no message")
+
+    await inner(scope, receive, mutated)
+
+
+@_lifespan
+async def insists_on_lifespan(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        await inner(scope, receive, send)
+    except Exception:
+        await send({"type": "lifespan.startup.failed"})
+
+
+@_lifespan
+async def accepts_any_lifespan_event(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    await accepts_anything(inner, scope, receive, send)
+
+
+def _on_sigterm(action: Any) -> Mutation:
+    async def mutation(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+        signal.signal(signal.SIGTERM, action)  # the server has set its own by now
+        await inner(scope, receive, send)
+
+    return _lifespan(mutation)
+
+
+ends_at_once = _on_sigterm(lambda *_: os._exit(0))
+ignores_sigterm = _on_sigterm(signal.SIG_IGN)

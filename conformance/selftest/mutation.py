@@ -50,7 +50,7 @@ MUTATIONS: dict[str, Mutation] = {
     "raw-path-with-query": _events("question-mark-without-query"),
     "whole-target-as-path": _events("absolute-form absolute-form-without-path"),
     "claims-spec-2-4": _events("send-after-disconnect"),
-    "shares-state": _events("two-requests-in-turn"),
+    "shares-state": _events("two-requests-in-turn lifespan-state-in-requests"),
     "joins-fields": _events("field-in-three-lines cookie-in-two-lines"),
     "drops-underscores": _events("underscore-in-field-name"),
     "drops-empty-fields": _events("empty-field-value host-empty"),
@@ -87,6 +87,17 @@ MUTATIONS: dict[str, Mutation] = {
     "encodes-fields": _events("octets-in-response-field"),
     "splits-fields": _events("line-break-in-response-field"),
     "send-never-returns": _events("client-resets-while-the-app-streams"),
+    # the lifespan call, and the process behind it
+    "never-shuts-the-app-down": _events("lifespan-from-start-to-end slow-shutdown sigint-when-idle shutdown-failed"),
+    "starts-before-the-app": _events("startup-before-connections startup-failed startup-failed-and-waits"),
+    "wants-a-message": _events("startup-failed-without-message shutdown-failed-without-message"),
+    "insists-on-lifespan": _events("lifespan-raises-at-once lifespan-raises-in-startup"),
+    "accepts-any-lifespan-event": _events("unknown-event-in-lifespan"),
+    "ends-at-once": _events(
+        "sigterm-when-idle sigterm-while-a-request-runs sigterm-while-a-response-is-streamed shutdown-event-after-requests"
+        " sigterm-refuses-new-connections"
+    ),
+    "ignores-sigterm": _events("sigterm-closes-idle-connection sigterm-closes-connection-without-request"),
     # how requests are read
     "takes-1.2-for-1.0": _reads("http-1.2", (rb"HTTP/1\.2", b"HTTP/1.0")),
     "takes-2.0-for-1.1": _reads("http-2.0-in-request-line", (rb"HTTP/2\.0", b"HTTP/1.1")),
