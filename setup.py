@@ -57,6 +57,7 @@ def extensions() -> list[Extension]:
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
             py_limited_api=limited,
             # Only the init function is seen from outside: a libuv that is would take over uvloop's calls.
+            libraries=["z"] if name.endswith("._bridge") else [],
             extra_compile_args=["-std=c11", "-fvisibility=hidden"],
             extra_link_args=["-Wl,--exclude-libs,ALL"],
         )

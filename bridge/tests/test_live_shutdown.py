@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -232,7 +233,9 @@ def outcome(server: Server, script: Script) -> tuple[int, Any, list[str], list[s
 
 
 # On asyncio's own loop only where that ends transports or tasks.
-ON_ASYNCIO = [running_request, pipelined_requests, client_that_leaves, background_work, forced, interrupted_background, cancelled, stubborn]
+ON_ASYNCIO = [running_request, pipelined_requests, client_that_leaves, background_work, interrupted_background, cancelled, stubborn]
+if sys.version_info < (3, 12):  # since then asyncio's own server waits for its connections, and uvicorn with it, for ever
+    ON_ASYNCIO.append(forced)
 CASES = [("uvloop", name) for name in RUNS] + [("asyncio", name) for name, (script, _) in RUNS.items() if script in ON_ASYNCIO]
 
 

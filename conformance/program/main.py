@@ -13,6 +13,7 @@ import click
 from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
+from .importing import import_
 from .play import play
 from .record import record
 from .selftest import selftest
@@ -57,6 +58,7 @@ def commands() -> None:
 
 
 commands.add_command(gate)
+commands.add_command(import_)
 commands.add_command(play)
 commands.add_command(record)
 commands.add_command(selftest)
