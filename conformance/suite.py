@@ -1,7 +1,7 @@
 """The suite: what one server makes of the spec cases, each judged alone by what its exchange demands. No server is compared with another.
 
-Owns how often a case is played: twice, each time on fresh state, and again, calmly, where it failed or disagrees with itself. Prints nothing,
-writes nothing: gives a Sheet.
+Owns how often a case is played: twice, each time on fresh state, and again, calmly, where it failed or disagrees with itself. Prints
+nothing, writes nothing: gives a Sheet.
 """
 
 from collections import Counter
