@@ -74,7 +74,8 @@ enum connection_notice {
     CONNECTION_UNSUPPORTED_UPGRADE /* the request offers an upgrade that is not taken up */
 };
 
-/* What a connection tells above. OWNER is the kit's. */
+/* What a connection tells above. OWNER is the kit's. In `run`, `arrived` and `drained` a handler may send, close, and be through with the
+ * cycle; `arrived` and `drained` are told only while it is `running`. */
 struct handler {
     /* A request has begun. A new cycle for cycle_init() by the connection, or NULL: it cannot be had, the connection ends. */
     struct cycle *(*request)(void *owner, struct connection *connection, const struct request_head *head);
