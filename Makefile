@@ -57,6 +57,7 @@ clean:
 	@ci/venv
 
 .venv/installed: .venv/locked pyproject.toml setup.py $(filter-out %_test.c,$(C_FILES)) build/native/made-from
+	@ci/bootstrap zlib
 	@echo 'building bridgecheck into .venv'
 	@PYTHONWARNINGS=ignore CFLAGS='-O2 -Wall -Wextra -Werror' $(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(PYTHON) ci/boundaries.py sources
@@ -76,7 +77,7 @@ sources = $(filter-out %/module.c %_test.c,$(wildcard $(1)/*.c $(1)/tests/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(foreach folder,$(FOLDERS),$(wildcard $(folder)/tests/*_test.c)))
 
 units: build/native/made-from
-	@ci/bootstrap cmocka
+	@ci/bootstrap cmocka zlib
 	@$(MAKE) --no-print-directory --jobs=$$(nproc) $(TESTS)
 	@ci/units $(TESTS)
 
@@ -85,12 +86,12 @@ $(OUT)/$(1).a: $(patsubst %.c,$(OUT)/%.o,$(call sources,$(1)))
 	@rm -f $$@ && ar rcs $$@ $$^
 	$$(if $$(findstring bridge/core,$$@),@$(PYTHON) ci/boundaries.py core $$@)
 $(OUT)/$(1)/tests/%_test: $(OUT)/$(1)/tests/%_test.o $(OUT)/$(1).a $(2)
-	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread -o $$@
+	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread $(3) -o $$@
 endef
 NATIVE := build/native/lib/libllhttp.a build/native/lib/libuv.a
 $(foreach folder,$(filter-out bridge/core conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
 $(eval $(call unit_rules,bridge/core,$(NATIVE)))
-$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE)))
+$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE),-lz))
 
 $(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 $(OUT)/%.o: %.c
@@ -105,7 +106,7 @@ $(OUT)/%.o: %.c
 # Seeds are fuzz/corpus/NAME and stay as they are; what a run finds goes to build/fuzz/corpus/NAME, a crash to build/fuzz.
 fuzz: build/native/made-from
 	@[ -f fuzz/fuzz_$(T).c ] && [ -n "$(S)" ] || { echo "make fuzz T=NAME S=SECONDS, with NAME one of: $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))" >&2; exit 2; }
-	@ci/bootstrap clang
+	@ci/bootstrap clang zlib
 	@$(MAKE) --no-print-directory --jobs=$$(nproc) CC=clang FLAVOUR=fuzz EXTRA='-O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' build/fuzz/fuzz_$(T)
 	@mkdir -p build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 	build/fuzz/fuzz_$(T) -max_total_time=$(S) -timeout=10 -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
@@ -114,4 +115,4 @@ fuzz: build/native/made-from
 build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a $(NATIVE)
-	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -lz -o $@
