@@ -1,8 +1,8 @@
 """The faces of a request's cycle: `run`, which is the task, and `receive` and `send`, which the app is given.
 
 They are plain coroutine functions of a few lines, since apps and libraries ask whether they are (`inspect.iscoroutinefunction`,
-`asyncio.create_task(receive())`, anyio's `start_soon`), and so is what the task runs. All that they do is the cycle's, in C; here stands only
-what has to wait. Each `finally` gives back a future that nobody waits for any more.
+`asyncio.create_task(receive())`, anyio's `start_soon`), and so is what the task runs. All that they do is the cycle's, in C; here stands
+only what has to wait. Each `finally` gives back a future that nobody waits for any more.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from measured import COMMANDS, FAILED_PATIENCE, Measured, ServerError, running
 from soak.counts import counts, settled_growth
-from soak.hanging import hang, release
+from soak.hanging import allow_descriptors, hang, release
 from soak.kinds import KINDS, Kind, WrongAnswer
 
 RSS_REQUESTS = 1_000_000
@@ -110,6 +110,7 @@ def main() -> int:
     parser.add_argument("--settle", type=float, default=10.0, help="seconds in which what is merely late may go")
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"may be given several times: {', '.join(PARTS)}")
     options = parser.parse_args()
+    allow_descriptors()
     try:
         failed = Soak(options.candidate, options.loop, options.scale, options.settle).run(options.only or PARTS)
     except ServerError as error:

@@ -299,8 +299,9 @@ class _Explainer:
             return self.at.get((place, "response.framing")) if self._plainly_framed(place) else None
         for path, kind, cause in _TOLD:
             match = path.fullmatch(d.path)
-            if match and kind.fullmatch(d.kind) and (place, match.expand(cause)) in self.at:
-                return self.at[place, match.expand(cause)]
+            told = self.at.get((place, match.expand(cause))) if match and kind.fullmatch(d.kind) else None
+            if told is not None and not (told.kind in _PRESENCE and d.kind not in _PRESENCE):  # what is gone tells of no other value
+                return told
         return None
 
     def _plainly_framed(self, place: str) -> bool:

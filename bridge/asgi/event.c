@@ -2,10 +2,9 @@
 
 #include <string.h>
 
+#include "field.h"
 #include "server_object.h"
 #include "state.h"
-
-#define FIELDS_ON_STACK 64
 
 /* --- receive
  * ------------------------------------------------------------------------------------------------------------------------------- */
@@ -103,114 +102,73 @@ static int raise_fault(enum response_fault fault, const struct response_field *f
     return -1;
 }
 
-/* The bytes of a field's name or value. A bytearray is one too; nothing runs between here and the end of the response's head. */
-static int octets(PyObject *object, const char **bytes, size_t *size) {
-    if (PyBytes_Check(object)) {
-        *bytes = PyBytes_AS_STRING(object);
-        *size = (size_t)PyBytes_GET_SIZE(object);
-    } else if (PyByteArray_Check(object)) {
-        *bytes = PyByteArray_AS_STRING(object);
-        *size = (size_t)PyByteArray_GET_SIZE(object);
-    } else if (PyUnicode_Check(object)) {
-        PyErr_SetString(PyExc_TypeError, "cannot use a bytes pattern on a string-like object");
-        return -1;
-    } else {
-        PyErr_Format(PyExc_TypeError, "expected string or bytes-like object, got '%s'", Py_TYPE(object)->tp_name);
-        return -1;
-    }
-    return 0;
-}
-
-/* New reference: `list(message.get("headers", []))`, each pair a list or a tuple. */
+/* New reference: `list(message.get("headers", []))`, or what needs no copy. */
 static PyObject *pairs_of(struct state *state, PyObject *message) {
     PyObject *headers;
     if (optional(state, message, state->headers, &headers) != 0)
         return NULL;
     if (!headers)
         return PyList_New(0);
-    PyObject *pairs = PyList_CheckExact(headers) ? headers : PySequence_List(headers);
-    if (pairs != headers)
-        Py_DECREF(headers);
-    for (Py_ssize_t i = 0; pairs && i < PyList_GET_SIZE(pairs); i++) {
-        PyObject *pair = PyList_GET_ITEM(pairs, i);
-        if (PyTuple_CheckExact(pair) || PyList_CheckExact(pair))
-            continue;
-        if (pairs == headers) { /* the app's list stays as it is */
-            pairs = PyList_GetSlice(headers, 0, PyList_GET_SIZE(headers));
-            Py_DECREF(headers);
-            headers = NULL;
-            i--;
-            continue;
-        }
-        PyObject *unpacked = PySequence_Tuple(pair);
-        if (!unpacked && PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError, "cannot unpack non-iterable %s object", Py_TYPE(pair)->tp_name);
-        if (!unpacked || PyList_SetItem(pairs, i, unpacked) != 0)
-            Py_CLEAR(pairs);
-    }
+    if (PyList_CheckExact(headers))
+        return headers;
+    PyObject *pairs = PySequence_List(headers);
+    Py_DECREF(headers);
     return pairs;
 }
 
-/* FIELDS: room for as many as PAIRS has. */
-static int fields_of(PyObject *pairs, struct response_field *fields) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); i++) {
-        PyObject *pair = PyList_GET_ITEM(pairs, i);
-        Py_ssize_t size = PySequence_Fast_GET_SIZE(pair);
-        if (size != 2) {
-            PyErr_Format(PyExc_ValueError,
-                         size < 2 ? "not enough values to unpack (expected 2, got %zd)" : "too many values to unpack (expected 2)", size);
-            return -1;
-        }
-        PyObject **both = PySequence_Fast_ITEMS(pair);
-        if (octets(both[0], &fields[i].name, &fields[i].name_size) != 0 || octets(both[1], &fields[i].value, &fields[i].value_size) != 0)
-            return -1;
-    }
-    return 0;
+/* Whichever type KEY has: a tuple is no list of arguments. */
+static void raise_key_error(PyObject *key) {
+    PyObject *error = PyObject_CallOneArg(PyExc_KeyError, key);
+    if (error)
+        PyErr_SetObject(PyExc_KeyError, error);
+    Py_XDECREF(error);
 }
 
 /* The number and the phrase of a status, as uvicorn's table of status lines has them: 0, or -1 with its KeyError. */
 static int status_of(struct server_object *server, PyObject *status, unsigned *number, const struct phrase **phrase) {
-    long value = -1;
-    if (PyLong_CheckExact(status)) {
-        int overflow;
-        value = PyLong_AsLongAndOverflow(status, &overflow);
-    } else {
-        PyObject *known = PyDict_GetItemWithError(server->phrases, status); /* by its value: True is 1, 200.0 is 200 */
-        PyObject *whole = known ? PyNumber_Long(status) : NULL;
-        if (whole)
-            value = PyLong_AsLong(whole);
-        Py_XDECREF(whole);
-        if (PyErr_Occurred())
-            return -1;
-    }
-    if (value < 100 || value >= 100 + STATUSES) {
-        PyErr_SetObject(PyExc_KeyError, status);
+    PyObject *known = PyDict_GetItemWithError(server->statuses, status); /* by its value: True is 1, 200.0 is 200 */
+    if (!known) {
+        if (!PyErr_Occurred())
+            raise_key_error(status);
         return -1;
     }
-    *number = (unsigned)value;
-    *phrase = &server->phrase[value - 100];
+    *number = (unsigned)PyLong_AsLong(known);
+    *phrase = &server->phrase[*number - 100];
     return 0;
 }
 
+/* FIELDS ends with one that could not be read, and that is what has been raised; but what was read may be at fault before. */
+static void prefer_fault(struct cycle_object *cycle, const struct field_list *fields) {
+    const struct allocator *allocator = cycle->server->core.kit.allocator;
+    const struct response_defaults none = {0};
+    struct response response = cycle->cycle.response;
+    struct buffer nowhere = {0};
+    enum response_fault fault = response_start(&response, &nowhere, allocator, 200, "", 0, &none, fields->at, fields->count);
+    buffer_free(&nowhere, allocator);
+    bool measured = fault == RESPONSE_LENGTH_INVALID || fault == RESPONSE_LENGTHS_DIFFER;
+    if (fault == RESPONSE_OK || (measured && response.fault_field == fields->count - 1))
+        return;
+    PyErr_Clear();
+    raise_fault(fault, &fields->at[response.fault_field]);
+}
+
+/* Takes PAIRS. */
 static int start_with(struct cycle_object *cycle, PyObject *status, PyObject *pairs) {
     unsigned number = 0;
     const struct phrase *phrase = NULL;
-    if (status_of(cycle->server, status, &number, &phrase) != 0)
-        return -1;
-    Py_ssize_t count = PyList_GET_SIZE(pairs);
-    struct response_field on_stack[FIELDS_ON_STACK];
-    struct response_field *fields = count <= FIELDS_ON_STACK ? on_stack : PyMem_New(struct response_field, (size_t)count);
-    if (!fields) {
-        PyErr_NoMemory();
+    if (status_of(cycle->server, status, &number, &phrase) != 0) {
+        Py_DECREF(pairs);
         return -1;
     }
-    int error = fields_of(pairs, fields);
-    if (error == 0 && cycle->cycle.connection) { /* none: the access log's handler had time to see it go */
-        enum response_fault fault = cycle_start(&cycle->cycle, number, phrase->text, phrase->size, fields, (size_t)count);
-        error = raise_fault(fault, &fields[cycle->cycle.response.fault_field]);
+    struct field_list fields;
+    int error = field_list_read(&fields, pairs);
+    if (error != 0)
+        prefer_fault(cycle, &fields);
+    else if (cycle->cycle.connection) { /* none: the access log's handler had time to see it go */
+        enum response_fault fault = cycle_start(&cycle->cycle, number, phrase->text, phrase->size, fields.at, fields.count);
+        error = raise_fault(fault, &fields.at[cycle->cycle.response.fault_field]);
     }
-    if (fields != on_stack)
-        PyMem_Free(fields);
+    field_list_free(&fields);
     return error;
 }
 
@@ -229,7 +187,7 @@ static int send_start(struct cycle_object *cycle, PyObject *message) {
             Py_XDECREF(done);
         }
         if (error == 0)
-            error = start_with(cycle, status, pairs);
+            error = start_with(cycle, status, Py_NewRef(pairs));
     }
     if (error != 0)
         cycle_not_started(&cycle->cycle);
@@ -256,6 +214,8 @@ static int send_odd_content(struct cycle_object *cycle, PyObject *body, bool las
         return -1;
     if ((uint64_t)size > response->left && response->framing != RESPONSE_BY_CLOSE)
         return raise_fault(RESPONSE_CONTENT_TOO_LONG, NULL);
+    if (size == 0) /* uvloop does not look at what is empty */
+        return raise_fault(cycle_content(&cycle->cycle, NULL, 0, last), NULL);
     PyErr_Format(PyExc_TypeError, "memoryview: a bytes-like object is required, not '%s'", Py_TYPE(body)->tp_name);
     return -1;
 }

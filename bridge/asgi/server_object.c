@@ -24,6 +24,26 @@ static bool logs_access(struct server_object *server) {
     return truth > 0;
 }
 
+#define TRACE 5 /* uvicorn's level below DEBUG */
+
+/* "127.0.0.1:40123 - HTTP connection WHAT", where the log is as verbose as that. */
+static void trace(struct server_object *server, const struct peer *peer, const char *what) {
+    PyObject *level = PyObject_GetAttrString(server->logger, "level");
+    long chosen = level ? PyLong_AsLong(level) : -1;
+    Py_XDECREF(level);
+    if (chosen > TRACE)
+        return;
+    PyObject *client = chosen < 0 ? NULL : PyDict_GetItemWithError(peer->template, server->state->client);
+    PyObject *prefix = !client             ? NULL
+                       : client == Py_None ? PyUnicode_FromString("")
+                                           : PyUnicode_FromFormat("%S:%S - ", PyTuple_GET_ITEM(client, 0), PyTuple_GET_ITEM(client, 1));
+    PyObject *done = prefix ? PyObject_CallMethod(server->logger, "log", "isO", TRACE, what, prefix) : NULL;
+    Py_XDECREF(prefix);
+    if (!done)
+        PyErr_WriteUnraisable(server->logger);
+    Py_XDECREF(done);
+}
+
 static int on_accepted(void *owner, struct connection *connection) {
     struct server_object *server = owner;
     struct peer *peer = PyMem_Malloc(sizeof *peer);
@@ -31,6 +51,7 @@ static int on_accepted(void *owner, struct connection *connection) {
     if (template) {
         *peer = (struct peer){.template = template, .log_access = logs_access(server)};
         connection->user = peer;
+        trace(server, peer, "%sHTTP connection made");
         return 0;
     }
     PyErr_WriteUnraisable((PyObject *)server);
@@ -39,10 +60,11 @@ static int on_accepted(void *owner, struct connection *connection) {
 }
 
 static void on_forgotten(void *owner, struct connection *connection) {
-    (void)owner;
     struct peer *peer = connection->user;
-    if (peer)
-        Py_DECREF(peer->template);
+    if (!peer)
+        return;
+    trace(owner, peer, "%sHTTP connection lost");
+    Py_DECREF(peer->template);
     PyMem_Free(peer);
 }
 
@@ -294,6 +316,8 @@ static int read_phrases(struct server_object *server) {
     for (Py_ssize_t i = 0; i < STATUSES; i++) {
         PyObject *status = PyLong_FromSsize_t(100 + i);
         PyObject *phrase = status ? PyDict_GetItemWithError(server->phrases, status) : NULL;
+        if (phrase)
+            PyDict_SetItem(server->statuses, status, status);
         Py_XDECREF(status);
         if (PyErr_Occurred())
             return -1;
@@ -410,6 +434,7 @@ static PyObject *server_object_new(PyTypeObject *type, PyObject *arguments, PyOb
     server->parts.root_path = Py_NewRef(root_path);
     server->parts.asgi = Py_BuildValue("{OOOs}", server->state->version, version, server->state->spec_version, "2.3");
     server->phrases = PyDict_Copy(phrases);
+    server->statuses = PyDict_New();
     server->default_fields = PyList_GetSlice(defaults, 0, PyList_GET_SIZE(defaults));
     if (reset_context) {
         PyObject *module = PyImport_ImportModule("contextvars");
@@ -432,6 +457,7 @@ static int server_object_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(server->receive);
     Py_VISIT(server->send);
     Py_VISIT(server->phrases);
+    Py_VISIT(server->statuses);
     Py_VISIT(server->logger);
     Py_VISIT(server->access_logger);
     Py_VISIT(server->log_access);
@@ -454,6 +480,7 @@ static int server_object_clear(PyObject *self) {
     Py_CLEAR(server->receive);
     Py_CLEAR(server->send);
     Py_CLEAR(server->phrases);
+    Py_CLEAR(server->statuses);
     Py_CLEAR(server->logger);
     Py_CLEAR(server->access_logger);
     Py_CLEAR(server->log_access);

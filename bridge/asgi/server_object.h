@@ -40,6 +40,7 @@ struct server_object {
     PyObject *app, *unavailable;    /* what is called, or where the concurrency limit is reached */
     PyObject *run, *receive, *send; /* the faces */
     PyObject *phrases;              /* {status: text} */
+    PyObject *statuses;             /* {status: status}: whatever equals one of these is one */
     PyObject *logger, *access_logger, *log_access;
     PyObject *forwarded;          /* NULL: fields of a proxy are like any other */
     PyObject *new_context;        /* contextvars.Context, where each task gets one of its own; else NULL */

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
+#define OUT_KEPT 4096u /* what an idle connection may keep */
 
-static void parse(struct connection *connection, const char *data, size_t size);
+static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /* --- cycles: known from their request until nobody needs the connection to know them
  * ------------------------------------------------------- */
@@ -23,20 +23,25 @@ static void cycle_init(struct cycle *cycle, struct connection *connection, const
     response_init(&cycle->response, head->keep_alive, head->method == HTTP_HEAD, head->minor == 0);
 }
 
-static void forget(struct cycle *cycle) {
+static void unlink_cycle(struct cycle *cycle) {
     struct connection *connection = cycle->connection;
     *(cycle->previous ? &cycle->previous->next : &connection->first) = cycle->next;
     *(cycle->next ? &cycle->next->previous : &connection->last) = cycle->previous;
     cycle->previous = cycle->next = NULL;
     cycle->connection = NULL;
-    buffer_free(&cycle->body, connection->kit->allocator);
-    connection->kit->handler->release(cycle);
+}
+
+static void release(struct cycle *cycle, const struct connection_kit *kit) {
+    buffer_free(&cycle->body, kit->allocator);
+    kit->handler->release(cycle);
 }
 
 static void forget_if_done(struct cycle *cycle) {
     const struct connection *connection = cycle->connection;
-    if (connection && !cycle->running && cycle->response.complete && cycle != connection->answering && cycle != connection->receiving)
-        forget(cycle);
+    if (!connection || cycle->running || !cycle->response.complete || cycle == connection->answering || cycle == connection->receiving)
+        return;
+    unlink_cycle(cycle);
+    release(cycle, connection->kit);
 }
 
 /* --- ends
@@ -55,15 +60,15 @@ void connection_gone(struct connection *connection) {
     const struct handler *handler = connection->kit->handler;
     connection->answering = connection->receiving = NULL;
     connection->waiting = 0;
-    connection->write_paused = false;
     while (connection->first) {
         struct cycle *cycle = connection->first;
         cycle->disconnected = !cycle->response.complete;
-        if (cycle->running) {
+        unlink_cycle(cycle); /* so that it stays where it is when the handler is through with it while it is told */
+        if (cycle->running)
             handler->arrived(cycle);
+        if (cycle->running)
             handler->drained(cycle);
-        }
-        forget(cycle);
+        release(cycle, connection->kit);
     }
 }
 
@@ -115,10 +120,14 @@ static void fail(struct connection *connection, unsigned status) {
 /* --- reading
  * ------------------------------------------------------------------------------------------------------------------------------- */
 
-static void resume_reading(struct connection *connection) {
+/* TAKER: who is about to take its content; NULL: nobody. */
+static void resume_reading(struct connection *connection, const struct cycle *taker) {
+    const struct cycle *receiving = connection->receiving;
     if (!connection->read_paused || connection->closing || connection->failure || connection->unread.size > 0)
         return;
     if (connection->waiting >= PIPELINE_MAX)
+        return;
+    if (receiving && receiving != taker && !receiving->response.complete && receiving->body.size > HIGH_WATER)
         return;
     connection->read_paused = false;
     watch(connection);
@@ -132,6 +141,7 @@ static void pause_reading(struct connection *connection) {
 }
 
 static void run(struct connection *connection, struct cycle *cycle) {
+    connection->kit->transport->idle(connection->socket, false); /* it may be, where the request before it came in the same bytes */
     connection->answering = cycle;
     cycle->running = true;
     connection->kit->handler->run(cycle);
@@ -153,7 +163,7 @@ static int on_head(void *owner, const struct request_head *head) {
     } else {
         run(connection, cycle);
     }
-    return connection->closed ? -1 : 0;
+    return connection->closing ? -1 : 0;
 }
 
 static int on_content(void *owner, const char *data, size_t size) {
@@ -167,7 +177,7 @@ static int on_content(void *owner, const char *data, size_t size) {
         pause_reading(connection);
     if (cycle->running)
         connection->kit->handler->arrived(cycle);
-    return connection->closed ? -1 : 0;
+    return connection->closing ? -1 : 0;
 }
 
 static int on_end(void *owner) {
@@ -181,48 +191,60 @@ static int on_end(void *owner) {
         if (cycle->running)
             connection->kit->handler->arrived(cycle);
     }
-    return connection->closed ? -1 : connection->waiting >= PIPELINE_MAX;
+    return connection->closing ? -1 : connection->waiting >= PIPELINE_MAX;
 }
 
 static const struct request_events EVENTS = {.head = on_head, .content = on_content, .end = on_end};
 
-static void parse(struct connection *connection, const char *data, size_t size) {
+/* Returns how many bytes were taken from the front: all, unless as many requests wait as may. */
+static size_t parse(struct connection *connection, const char *data, size_t size) {
     size_t taken = size;
-    switch (request_parser_feed(&connection->parser, data, size, &taken)) {
+    connection->parsing = true;
+    enum request_result result = request_parser_feed(&connection->parser, data, size, &taken);
+    connection->parsing = false;
+    switch (result) {
     case REQUEST_OK:
-        return;
+        break;
     case REQUEST_HELD:
         pause_reading(connection);
-        if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
-            end(connection);
-        return;
+        break;
     case REQUEST_INVALID:
         fail(connection, 400);
-        return;
+        break;
     case REQUEST_TOO_LARGE:
         fail(connection, 431);
-        return;
+        break;
     case REQUEST_NO_MEMORY:
-    case REQUEST_STOPPED:
         end(connection);
+        break;
+    case REQUEST_STOPPED:
+        if (!connection->closing) /* else it is by us, and what was sent may still go out */
+            end(connection);
     }
+    return taken;
 }
 
-/* The pipeline has moved: what came long ago may be parsed now. */
+/* The pipeline has moved: what came long ago may be parsed now. Not by a handler that moves it while it is being parsed. */
 static void parse_unread(struct connection *connection) {
-    while (connection->unread.size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure) {
-        struct buffer unread = connection->unread;
-        memset(&connection->unread, 0, sizeof connection->unread);
-        parse(connection, buffer_bytes(&unread), unread.size);
-        buffer_free(&unread, connection->kit->allocator);
-    }
+    struct buffer *unread = &connection->unread;
+    if (connection->parsing || unread->size == 0)
+        return;
+    while (unread->size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure)
+        buffer_take(unread, parse(connection, buffer_bytes(unread), unread->size));
+    if (unread->size > 0)
+        return;
+    buffer_free(unread, connection->kit->allocator);
+    if (connection->stopping && connection->answering)
+        connection->last->response.keep_alive = false;
 }
 
 void connection_received(struct connection *connection, const char *data, size_t size) {
     if (connection->closing || connection->failure)
         return;
     connection->kit->transport->idle(connection->socket, false);
-    parse(connection, data, size);
+    size_t taken = parse(connection, data, size);
+    if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
+        end(connection);
 }
 
 void connection_ended(struct connection *connection) {
@@ -235,9 +257,10 @@ void connection_lost(struct connection *connection) { end(connection); }
 void connection_expired(struct connection *connection) { close_softly(connection); }
 
 void connection_shutdown(struct connection *connection) {
+    connection->stopping = true;
     if (!connection->answering)
         close_softly(connection);
-    else
+    else if (connection->unread.size == 0)
         connection->last->response.keep_alive = false;
 }
 
@@ -270,7 +293,7 @@ static bool write_now(struct connection *connection, const struct slice *slices,
     for (size_t i = 0; i < count; i++) {
         size_t skip = taken < slices[i].size ? taken : slices[i].size;
         taken -= skip;
-        if (buffer_append(&connection->out, kit->allocator, slices[i].bytes + skip, slices[i].size - skip) != 0) {
+        if (skip < slices[i].size && buffer_append(&connection->out, kit->allocator, slices[i].bytes + skip, slices[i].size - skip) != 0) {
             end(connection);
             return false;
         }
@@ -282,7 +305,7 @@ static bool write_now(struct connection *connection, const struct slice *slices,
     }
     if (connection->out.size > HIGH_WATER)
         connection->write_paused = true;
-    else if (!blocked && connection->out.capacity > HIGH_WATER)
+    else if (!blocked && connection->out.capacity > OUT_KEPT)
         buffer_free(&connection->out, kit->allocator);
     return true;
 }
@@ -340,7 +363,7 @@ void cycle_wants_content(struct cycle *cycle) {
         flush_later(connection);
     }
     if (!cycle_is_over(cycle))
-        resume_reading(connection);
+        resume_reading(connection, cycle);
 }
 
 enum response_fault cycle_start(struct cycle *cycle, unsigned status, const char *reason, size_t reason_size,
@@ -359,6 +382,7 @@ enum response_fault cycle_start(struct cycle *cycle, unsigned status, const char
 }
 
 void cycle_not_started(struct cycle *cycle) {
+    cycle->awaits_continue = false;
     cycle->response.started = true;
     cycle->response.keep_alive = false;
     cycle->response.framing = RESPONSE_BARE;
@@ -374,17 +398,20 @@ static void next(struct connection *connection) {
     forget_if_done(cycle);
     if (connection->closing)
         return;
-    if (following) {
+    /* One whose content is broken has nobody to bring the rest of it: its app would wait for ever. */
+    if (following && !(connection->failure && following == connection->receiving)) {
         connection->waiting--;
         run(connection, following);
     }
     parse_unread(connection);
     if (connection->closing)
         return;
-    resume_reading(connection);
+    resume_reading(connection, NULL);
     if (!connection->answering) {
         if (connection->failure)
             answer_failure(connection);
+        else if (connection->stopping && connection->unread.size == 0)
+            close_softly(connection);
         else
             connection->kit->transport->idle(connection->socket, true);
     }

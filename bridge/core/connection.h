@@ -102,12 +102,14 @@ struct connection {
     struct cycle *receiving;    /* whose content is under way */
     unsigned waiting;           /* cycles behind `answering` */
     struct buffer out;          /* not written yet */
-    struct buffer unread;       /* came, but must not be parsed yet */
+    struct buffer unread;       /* came, but must not be parsed yet, or is being parsed */
     unsigned failure;           /* status of the error that is to be answered once all before it is; 0: none */
+    bool parsing;               /* within the parser: what it calls back must not call it */
     bool read_paused;           /* by us: content or requests have piled up */
     bool write_paused;          /* the handler should wait for `drained` */
     bool blocked;               /* the socket takes nothing at present */
     bool closing;               /* closes when `out` has gone */
+    bool stopping;              /* closes with the response to the last request that has come */
     bool closed;                /* transport->close was called */
     bool flush_due;             /* transport->flush_later was called */
 };
@@ -142,9 +144,10 @@ void cycle_wants_content(struct cycle *cycle);
 /* Nothing is left to come: the response is complete, or the client has gone. */
 static inline bool cycle_is_over(const struct cycle *cycle) { return cycle->disconnected || cycle->response.complete; }
 
-/* Whether the handler should wait for `drained` before it sends more. */
+/* Whether the handler should wait for `drained` before it sends more. Not once its response is complete: there is nothing more to send, and
+ * `drained` is for the one behind it. */
 static inline bool cycle_is_congested(const struct cycle *cycle) {
-    return cycle->connection != NULL && cycle->connection->write_paused && !cycle->disconnected;
+    return cycle->connection != NULL && cycle->connection->write_paused && !cycle_is_over(cycle);
 }
 
 /* The head of the response, as response_start(). Not once disconnected. */

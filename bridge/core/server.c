@@ -197,16 +197,21 @@ void server_stop_listening(struct server *server) {
 
 int server_backend_fd(const struct server *server) { return uv_backend_fd(&server->loop); }
 
-int server_timeout(const struct server *server) { return server->gone ? 0 : uv_backend_timeout(&server->loop); }
+/* As uv_backend_timeout(), which is 0 also where nothing is watched: then there is nothing to wait for. */
+static int timeout_of(const uv_loop_t *loop) { return uv_loop_alive(loop) ? uv_backend_timeout(loop) : -1; }
+
+int server_timeout(const struct server *server) { return server->gone || server->gone_ripe ? 0 : timeout_of(&server->loop); }
 
 /* Interest that is registered in one run of libuv reaches its epoll only in the next: a response or an accepted connection would hang. */
 static void settle(struct server *server) {
     flush(server);
-    for (int i = 0; i < 4 && uv_backend_timeout(&server->loop) == 0; i++) {
+    for (int i = 0; i < 4 && timeout_of(&server->loop) == 0; i++) {
         uv_run(&server->loop, UV_RUN_NOWAIT);
         flush(server);
     }
     server->stepping = false;
+    if (server->gone || server->gone_ripe)
+        server_wake(server);
 }
 
 void server_step(struct server *server) {
@@ -215,19 +220,24 @@ void server_step(struct server *server) {
     settle(server);
 }
 
-/* Those that were closed by the last turn. */
-static void end_gone(struct server *server) {
-    struct stream *gone = server->gone;
-    server->gone = NULL;
-    while (gone) {
-        struct stream *stream = gone;
-        gone = stream->gone_next;
-        server->connections--;
+static void end_streams(struct server *server, struct stream *first) {
+    while (first) {
+        struct stream *stream = first;
+        first = stream->gone_next;
         *(stream->previous ? &stream->previous->next : &server->streams) = stream->next;
         if (stream->next)
             stream->next->previous = stream->previous;
         stream_end(stream);
     }
+}
+
+/* The end of a turn may stand in the host's queue before a step of that same turn; what such a step began has to have its turn first. So
+ * what is gone is told at the end of the turn behind the one that sees it. */
+static void end_gone(struct server *server) {
+    struct stream *ripe = server->gone_ripe;
+    server->gone_ripe = server->gone;
+    server->gone = NULL;
+    end_streams(server, ripe);
 }
 
 void server_finish_turn(struct server *server) {
@@ -243,13 +253,13 @@ void server_finish_turn(struct server *server) {
 void server_gone(struct server *server, struct stream *stream) {
     server_idle(server, stream, false);
     clean(server, stream);
+    server->connections--; /* at once: who comes in its place may be in the same turn */
     stream->gone_next = server->gone;
     server->gone = stream;
     server_wake(server);
 }
 
 void server_forget(struct server *server, struct stream *stream) {
-    server->options.forgotten(server->options.owner, &stream->connection);
     connection_free(&stream->connection);
     allocator_free(&server->options.allocator, stream);
 }
@@ -287,6 +297,7 @@ void server_free(struct server *server) {
     server_stop_listening(server);
     for (struct stream *stream = server->streams; stream; stream = stream->next)
         connection_lost(&stream->connection);
+    end_gone(server);
     end_gone(server);
     uv_close((uv_handle_t *)&server->idle_timer, NULL);
     uv_close((uv_handle_t *)&server->accept_timer, NULL);

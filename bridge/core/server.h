@@ -30,7 +30,8 @@ struct server_options {
     void (*forgotten)(void *owner, struct connection *connection);
     /* No connection can be accepted for a while: the system is out of descriptors or memory. */
     void (*exhausted)(void *owner);
-    /* Something was done outside of server_step() that wants a server_finish_turn(); told once until that is called. */
+    /* A server_finish_turn() is wanted: something was done outside of server_step(), or a connection is gone. Told once until that is
+     * called. */
     void (*woken)(void *owner);
     const struct response_field *fields; /* defaults of every response, copied by reference: they outlast the server */
     size_t field_count;
@@ -51,7 +52,7 @@ struct server {
     struct stream *streams;
     struct stream *idle_first, *idle_last;
     struct stream *dirty;
-    struct stream *gone;
+    struct stream *gone, *gone_ripe; /* closed, to be told: since this turn, and since the one before */
     struct date date;
     struct response_defaults defaults;
     bool stepping; /* within server_step() or server_finish_turn(): no need to be woken */
@@ -100,7 +101,7 @@ void server_dirty(struct server *server, struct stream *stream);
 void server_wake(struct server *server);
 /* The stream's handles are closed: forget it, and free it. */
 void server_forget(struct server *server, struct stream *stream);
-/* The stream is over: in the next turn it is ended, and counts no longer. */
+/* The stream is over, and counts no longer; it is ended in a later turn. */
 void server_gone(struct server *server, struct stream *stream);
 
 #endif

@@ -93,6 +93,7 @@ static void stream_close(void *socket) {
 
 void stream_end(struct stream *stream) {
     connection_gone(&stream->connection);
+    stream->server->options.forgotten(stream->server->options.owner, &stream->connection); /* before the client knows of its end */
     uv_close((uv_handle_t *)&stream->poll, on_closed);
     close(stream->fd);
     stream->fd = -1;

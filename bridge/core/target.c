@@ -17,112 +17,23 @@ enum {
     ZONE = 64
 };
 
-#define NUMBER (DIGIT | URL | USER | HOST | LITERAL | ZONE)
-#define HEX (ALPHA | URL | USER | HOST | LITERAL | ZONE)
-#define LETTER (ALPHA | URL | USER | HOST | ZONE)
-#define MARK (URL | USER)
+#define D (DIGIT | URL | USER | HOST | LITERAL | ZONE)
+#define H (ALPHA | URL | USER | HOST | LITERAL | ZONE)
+#define A (ALPHA | URL | USER | HOST | ZONE)
+#define M (URL | USER)
+#define C (M | LITERAL)               /* : */
+#define Z (M | ZONE)                  /* % _ ~ */
+#define Y (M | HOST | ZONE)           /* - */
+#define P (M | HOST | LITERAL | ZONE) /* . */
+#define U URL
 
 static const uint8_t CLASSES[256] = {
-    /* ! to / */
-    [0x21] = MARK,
-    URL,
-    0,
-    MARK,
-    MARK | ZONE,
-    MARK,
-    MARK,
-    MARK,
-    MARK,
-    MARK,
-    MARK,
-    MARK,
-    MARK | HOST | ZONE,
-    MARK | HOST | LITERAL | ZONE,
-    URL,
-    /* 0 to 9, : to ? */
-    [0x30] = NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    NUMBER,
-    MARK | LITERAL,
-    MARK,
-    URL,
-    MARK,
-    URL,
-    0,
-    /* @ to O */
-    [0x40] = URL,
-    HEX,
-    HEX,
-    HEX,
-    HEX,
-    HEX,
-    HEX,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    /* P to _ */
-    [0x50] = LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    URL,
-    URL,
-    URL,
-    URL,
-    MARK | ZONE,
-    /* ` to o */
-    [0x60] = URL,
-    HEX,
-    HEX,
-    HEX,
-    HEX,
-    HEX,
-    HEX,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    /* p to ~ */
-    [0x70] = LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    LETTER,
-    URL,
-    URL,
-    URL,
-    MARK | ZONE,
+    [0x21] = M, U, 0, M, Z, M, M, M, M, M, M, M, Y, P, U,    /* ! to / */
+    [0x30] = D, D, D, D, D, D, D, D, D, D, C, M, U, M, U, 0, /* 0 to ? */
+    [0x40] = U, H, H, H, H, H, H, A, A, A, A, A, A, A, A, A, /* @ to O */
+    [0x50] = A, A, A, A, A, A, A, A, A, A, A, U, U, U, U, Z, /* P to _ */
+    [0x60] = U, H, H, H, H, H, H, A, A, A, A, A, A, A, A, A, /* ` to o */
+    [0x70] = A, A, A, A, A, A, A, A, A, A, A, U, U, U, Z,    /* p to ~ */
 };
 
 /* The first octet from AT on that is of none of the kinds, or END. */

@@ -9,6 +9,12 @@ def say(*words: Any) -> None:
     print("APP:     ", *words, file=sys.stderr, flush=True)
 
 
+try:
+    asyncio.get_running_loop()
+except RuntimeError:
+    say("imported before there is a loop")
+
+
 async def _lifespan(receive: Any, send: Any, startup: str = "complete", shutdown: str = "complete", pause: float = 0) -> None:
     while True:
         message = await receive()

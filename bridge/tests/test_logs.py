@@ -74,6 +74,7 @@ def test_messages(monkeypatch: pytest.MonkeyPatch, fmt: str, style: Any, termina
             record(level, "{not} $formatted %%"),
         ):
             assert ours.format(made) == theirs.format(made)
+            assert "levelprefix" not in made.__dict__ and "\x1b" not in made.msg  # other handlers get the record as it was
     assert ("\x1b" in ours.format(record(20, "m"))) is (use_colors if use_colors is not None else terminal)
 
 

@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 import uvloop
 
-from bridgecheck.bridge import _bridge, server
+from bridgecheck.bridge import _bridge, faces, server
 from bridgecheck.bridge.lifespan import Lifespan
 from bridgecheck.bridge.logs import log_access
 from bridgecheck.bridge.options import Options
@@ -35,6 +35,7 @@ class Run:
 
     def __init__(self, module: str, arguments: list[str], folder: Path) -> None:
         folder.mkdir(exist_ok=True)
+        (folder / "served.py").touch()  # not the one that is meant: --app-dir comes before the current folder
         self.folder = folder
         self.said = folder / "stderr"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("UVICORN_")}
@@ -129,27 +130,37 @@ def comes(client: socket.socket, text: bytes) -> bool:
     return text in pieces
 
 
-def end_with_client(*numbers: int) -> Callable[[Run], bool]:
-    """Signals while a request is running; true where its client gets the app's last words."""
+def end_with_client(*numbers: int) -> Script:
+    """Signals while a request is running; whether its client gets the app's last words, and whether another one may still connect."""
 
-    def script(run: Run) -> bool:
+    def script(run: Run) -> tuple[bool, bool]:
         run.until(RUNNING)
         with run.request() as client:
             run.until("begun")
             for number in numbers:
                 run.signal(number)
                 run.until("Waiting for connections to close")
-            return comes(client, b"ended")
+            connected = connects(run)
+            return comes(client, b"ended"), connected
 
     return script
 
 
-def end_with_client_that_leaves(run: Run) -> None:
+def connects(run: Run) -> bool:
+    try:
+        run.connect().close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def end_with_client_that_leaves(run: Run) -> bool:
     run.until(RUNNING)
     with run.request():
         run.until("begun")
         run.signal(signal.SIGINT)
         run.until("Waiting for connections to close")
+        return connects(run)
 
 
 def idle_client(run: Run) -> bytes:
@@ -187,6 +198,7 @@ CASES: dict[str, tuple[list[str], Callable[[Run], Any]]] = {
     "idle client": (["served:app"], idle_client),
     "client that leaves": (["served:lasting"], end_with_client_that_leaves),
     "client that waits": (["served:lasting"], end_with_client(TERM)),
+    "SIGTERM twice": (["served:lasting"], end_with_client(TERM, TERM)),
     "forced": (["served:hanging"], end_with_client(INT, INT)),
     "forced after SIGTERM": (["served:hanging", "--loop", "asyncio"], end_with_client(TERM, INT)),
     "graceful shutdown too long": (["served:hanging", "--timeout-graceful-shutdown", "1"], end_with_client(INT)),
@@ -310,6 +322,7 @@ def test_what_the_native_server_is_made_with(monkeypatch: pytest.MonkeyPatch) ->
     assert [made["phrases"][status] for status in (200, 404, 299, 599)] == ["OK", "Not Found", "", ""]
     assert (made["logger"].name, made["access_logger"].name) == ("uvicorn.error", "uvicorn.access")
     assert made["app"] is native and made["log_access"] is log_access
+    assert (made["faces"], made["unavailable"]) == ((faces.run, faces.receive, faces.send), faces.unavailable)
     assert (
         made.items()
         >= {

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .kinds import KIB_64, PACE, Address, WrongAnswer, hello, request
 
-LATENCY = 3.0  # seconds that another client may wait at most; a server that waits for one of the hanging would take for ever
+LATENCY = 5.0  # seconds that another client may wait at most on a busy machine; a server that waits for the hanging lets it wait for ever
 TICK = 0.05
 BYTE_EVERY = 1.0  # seconds, of those that send a byte at a time
 CHUNK_EVERY = 0.1
@@ -93,6 +93,13 @@ def groups(scale: int) -> dict[str, list[Client]]:
     }
 
 
+def allow_descriptors() -> None:
+    """Raise this process's limit, and with it that of the servers that it starts from now on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < DESCRIPTORS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard), hard))
+
+
 @dataclass
 class Outcome:
     clients: int
@@ -105,9 +112,6 @@ class Outcome:
 
 def hang(address: Address, resident: Callable[[], int], scale: int, seconds: float) -> Outcome:
     """Let all of them hang for a time, ask for `/` meanwhile, then complete their requests."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < DESCRIPTORS:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard), hard))
     hanging = groups(scale)
     clients = [client for group in hanging.values() for client in group]
     before = resident()

@@ -98,6 +98,12 @@ def test_without_wrk_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.Mon
         a_side(tmp_path / "output").run(1)
 
 
+def test_with_one_core_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0})
+    with pytest.raises(Unmeasured, match="cores 0 and 1 are not both allowed here"):
+        bench_bridge.measure(BARE, "uvicorn", 1, 1)
+
+
 def test_a_ratio_is_the_median_of_the_pairs() -> None:
     uvicorn = [Run(1000, 1.0, cpu) for cpu in (0.020, 0.030, 0.040)]
     candidate = [Run(2000, 1.0, cpu) for cpu in (0.020, 0.015, 0.020)]

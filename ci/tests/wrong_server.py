@@ -82,7 +82,7 @@ def wrong(app: Any, faults: list[str]) -> Any:
             for leak in leaks:
                 leak()
             if "stalls" in faults and requests % MANY == 0:
-                time.sleep(4)
+                time.sleep(6)
             if "errs" in faults and requests % MANY == 0:
                 scope = {**scope, "path": "/stream"}
             if "dies" in faults and requests % MANY == 0:

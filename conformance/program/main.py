@@ -1,10 +1,12 @@
 """The command line's entry: commands, exit codes, the last word on every error.
 
-Knows click and the exit codes of the contract. The commands are in files of their own.
+Knows click and the exit codes of the contract. The commands are in files of their own, or in packages that name them as entry points, of
+which it knows no more than that.
 """
 
 import sys
 import traceback
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
@@ -15,9 +17,37 @@ from .play import play
 
 INTERNAL = 70
 INTERRUPTED = 130
+GROUP = "bridgecheck.commands"  # of entry points, each a click command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """The commands of this package and of the entry points, which are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *entry_points(group=GROUP).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if found := super().get_command(ctx, cmd_name):
+            return found
+        for entry in entry_points(group=GROUP, name=cmd_name):
+            try:
+                return entry.load()
+            except Exception as error:
+                return _broken(entry, error)
+        return None
+
+
+def _broken(entry: EntryPoint, error: Exception) -> click.Command:
+    """Stands for a command that cannot be imported: listed like any other, it says why when it is called, whatever its arguments are."""
+
+    def fail() -> None:
+        raise BridgecheckError(f"the command {entry.name} ({entry.value}) cannot be imported: {type(error).__name__}: {error}")
+
+    anything = {"allow_extra_args": True, "ignore_unknown_options": True}
+    return click.Command(entry.name, callback=fail, help="Cannot be imported.", context_settings=anything, add_help_option=False)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="bridgecheck")
 def commands() -> None:
     """May we put this front end in uvicorn's place? Runs your app, unchanged, under both and says what differs."""

@@ -150,4 +150,4 @@ def test_a_file_in_the_folder_is_a_server(shelf: Path) -> None:
     described = started.describe()
     assert described["resolved"] == {"http": "h11"}
     assert set(described["versions"]) == {"python", "uvicorn", "fastapi", "starlette"}
-    assert adapters.names() == ("daphne", "granian", "gunicorn", "hypercorn", "mine", "uvicorn")
+    assert adapters.names() == ("bridge", "daphne", "granian", "gunicorn", "hypercorn", "mine", "uvicorn")

@@ -46,7 +46,7 @@ def test_a_command_is_split_into_words_and_nothing_else_is_done_to_it(text: str,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("unicorn", "no server is called 'unicorn'; known: daphne, granian, gunicorn, hypercorn, uvicorn"),
+        ("unicorn", "no server is called 'unicorn'; known: bridge, daphne, granian, gunicorn, hypercorn, uvicorn"),
         ("template", "no server is called 'template'"),
         ("", "no server is called ''"),
         ("uvicorn:", "'' is no option"),

@@ -4,8 +4,10 @@ from .message import Receive, Scope, Send, body, length, read, start
 
 __all__ = [
     "close_connection",
+    "close_connection_in_a_list",
     "content_length_not_a_number",
     "content_length_twice",
+    "content_length_twice_alike",
     "fields_in_order",
     "line_break_in_value",
     "octets_in_value",
@@ -48,12 +50,20 @@ async def close_connection(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(receive, send, (b"connection", b"close"), length(4))
 
 
+async def close_connection_in_a_list(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(receive, send, (b"connection", b"x-hop, close"), length(4))
+
+
 async def content_length_not_a_number(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(receive, send, (b"content-length", b"four"))
 
 
 async def content_length_twice(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(receive, send, length(4), length(5))
+
+
+async def content_length_twice_alike(scope: Scope, receive: Receive, send: Send) -> None:
+    await respond(receive, send, length(4), length(4))
 
 
 async def transfer_encoding_chunked(scope: Scope, receive: Receive, send: Send) -> None:

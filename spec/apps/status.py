@@ -8,6 +8,7 @@ __all__ = [
     "no_content",
     "no_content_with_body",
     "no_content_with_length",
+    "no_content_with_transfer_encoding",
     "not_modified_with_body",
     "not_modified_with_length",
     "status_299",
@@ -25,6 +26,12 @@ async def no_content(scope: Scope, receive: Receive, send: Send) -> None:
 async def no_content_with_length(scope: Scope, receive: Receive, send: Send) -> None:
     await read(receive)
     await send(start(204, [length(0)]))
+    await send(body())
+
+
+async def no_content_with_transfer_encoding(scope: Scope, receive: Receive, send: Send) -> None:
+    await read(receive)
+    await send(start(204, [(b"transfer-encoding", b"chunked")]))
     await send(body())
 
 

@@ -1,0 +1,227 @@
+"""A server that is told to end while it has connections and requests of every kind: next to uvicorn, with the same lines. Live."""
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from .live import Client, Server, masked, request, running, said
+
+TERM, INT = signal.SIGTERM, signal.SIGINT
+Script = Callable[[Server], Any]
+
+
+def ending(server: Server, number: int = TERM) -> None:
+    """Tells it, and waits until it is at it: its listening socket is closed by then, and what is idle."""
+    server.signal(number)
+    server.until("Shutting down")
+
+
+def busy(server: Server, path: str, *fields: str, method: str = "GET") -> Client:
+    client = server.connect().get(path, *fields, method=method)
+    server.until("waiting")
+    return client
+
+
+def nothing(server: Server) -> None:
+    ending(server)
+
+
+def interrupted(server: Server) -> None:
+    ending(server, INT)
+
+
+def kept_connection(server: Server) -> Any:
+    with server.connect() as client:
+        client.get("/").response()
+        ending(server)
+        return client.is_closed()
+
+
+def silent_connection(server: Server) -> Any:
+    with server.connect() as client, server.connect() as half:
+        half.send(b"GET / HTTP/1.1\r\nHo")
+        server.ask("/")
+        ending(server)
+        return client.is_closed(), half.is_closed()
+
+
+def running_request(server: Server) -> Any:
+    """It is answered, and the client told that this was the last."""
+    with busy(server, "/wait") as client:
+        ending(server)
+        return masked(client.rest())
+
+
+def streaming_response(server: Server) -> Any:
+    """Its head has gone without a word of an end; it comes to its end, then the connection does."""
+    with busy(server, "/stream") as client:
+        ending(server)
+        return masked(client.rest())
+
+
+def pipelined_requests(server: Server) -> Any:
+    """Three wait behind the one that runs: all are answered."""
+    with server.connect() as client:
+        client.send(request("/wait") + request("/1") + request("/2") + request("/3"))
+        server.until("waiting")
+        ending(server)
+        return masked(client.rest())
+
+
+def many_pipelined_requests(server: Server) -> Any:
+    with server.connect() as client:
+        client.send(request("/wait") + request("/1") * 39)
+        server.until("waiting")
+        ending(server)
+        return masked(client.rest())
+
+
+def request_behind_the_signal(server: Server) -> Any:
+    """A request that is sent when the end has begun, on a connection that is busy: never answered."""
+    with busy(server, "/wait") as client:
+        ending(server)
+        client.get("/late")
+        return masked(client.rest())
+
+
+def new_connection(server: Server) -> Any:
+    with busy(server, "/wait") as client:
+        ending(server)
+        time.sleep(0.05)
+        try:
+            server.connect()
+        except ConnectionRefusedError as error:
+            return type(error).__name__, masked(client.rest())
+
+
+def upload(server: Server) -> Any:
+    """Content that is still under way is waited for."""
+    with busy(server, "/upload", "Content-Length: 10", method="POST") as client:
+        client.send(b"12345")
+        ending(server)
+        time.sleep(0.1)
+        client.send(b"67890")
+        return masked(client.rest())
+
+
+def client_that_leaves(server: Server) -> Any:
+    with busy(server, "/listen"):
+        ending(server)
+    server.until("http.disconnect")
+
+
+def background_work(server: Server) -> Any:
+    """The response is out; the task is waited for, its connection not."""
+    with busy(server, "/background") as client:
+        ending(server)
+        return masked(client.rest())
+
+
+def forced(server: Server) -> Any:
+    """The second SIGINT ends what never would; no lifespan end, no goodbye."""
+    with busy(server, "/stuck") as client:
+        ending(server, INT)
+        server.until("Waiting for connections to close")
+        server.signal(INT)
+        server.wait()
+        return masked(client.rest())
+
+
+def terminated_twice(server: Server) -> Any:
+    """A second SIGTERM forces nothing."""
+    with busy(server, "/wait") as client:
+        ending(server)
+        server.signal(TERM)
+        return masked(client.rest())
+
+
+def term_then_int(server: Server) -> Any:
+    with busy(server, "/stuck") as client:
+        ending(server)
+        server.until("Waiting for connections to close")
+        server.signal(INT)
+        server.wait()
+        return masked(client.rest())
+
+
+def interrupted_background(server: Server) -> Any:
+    with busy(server, "/background") as client:
+        client.response()
+        client.socket.close()
+        ending(server, INT)
+        server.until("Waiting for background tasks to complete")
+        server.signal(INT)
+
+
+def cancelled(server: Server) -> Any:
+    """--timeout-graceful-shutdown: the app is cancelled, and its client gets a 500."""
+    with busy(server, "/stuck") as client:
+        ending(server)
+        return masked(client.rest())
+
+
+def stubborn(server: Server) -> Any:
+    """An app that does not end when it is cancelled still answers."""
+    with busy(server, "/stubborn") as client:
+        ending(server)
+        return masked(client.rest())
+
+
+USUAL: list[Script] = [
+    nothing,
+    interrupted,
+    kept_connection,
+    silent_connection,
+    running_request,
+    streaming_response,
+    pipelined_requests,
+    many_pipelined_requests,
+    request_behind_the_signal,
+    new_connection,
+    upload,
+    client_that_leaves,
+    background_work,
+    forced,
+    terminated_twice,
+    term_then_int,
+    interrupted_background,
+]
+LIMITED: list[Script] = [nothing, running_request, cancelled, stubborn]
+Options = tuple[str, ...]
+RUNS: dict[str, tuple[Script, Options]] = {script.__name__: (script, ()) for script in USUAL}
+RUNS |= {f"{script.__name__}, limited": (script, ("--timeout-graceful-shutdown", "1")) for script in LIMITED}
+
+
+def outcome(server: Server, script: Script) -> tuple[int, Any, list[str], list[str]]:
+    server.until("Uvicorn running on")
+    found = script(server)
+    code = server.wait()
+    lines = said(server.stderr)
+    # Behind the last line of the server's own, what is left of the app is cancelled in any order.
+    finished = next((at for at, line in enumerate(lines) if "Finished server process" in line), len(lines))
+    return code, found, said(server.stdout), lines[: finished + 1] + sorted(lines[finished + 1 :])
+
+
+@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+def outcomes(request: pytest.FixtureRequest) -> Any:
+    """All runs, a few at a time: what uvicorn and the bridge come to, by script and options."""
+    targets = [f"uvicorn-{request.param}", f"bridge-{request.param}"]
+
+    def both(script: Script, options: Options) -> list[Any]:
+        with running("ending:app", *options, targets=targets) as servers, ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda server: outcome(server, script), servers))
+
+    with ThreadPoolExecutor(4) as pool:
+        yield {name: pool.submit(both, *run) for name, run in RUNS.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", RUNS)
+def test_the_same_end(outcomes: Any, run: str) -> None:
+    theirs, ours = outcomes[run].result()
+    assert ours == theirs
+    assert "INFO:     Shutting down" in theirs[-1]

@@ -1,0 +1,45 @@
+"""Every `must` can be kept, and says what it means to: the bridge keeps all of them, uvicorn all but those that docs/servers.md tells."""
+
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from bridgecheck.conformance import tap
+from bridgecheck.conformance.application import App
+from bridgecheck.conformance.demand import Demand
+from bridgecheck.conformance.fact import Facts
+from bridgecheck.conformance.server import parse_server
+from bridgecheck.conformance.stage import Stage
+from bridgecheck.conformance.target import Target
+
+PAGE = (Path(__file__).parents[2] / "docs" / "servers.md").read_text("utf-8")
+MUSTS = {session[0].name: session for session in tap.spec().sessions if "must" in session[0].meta}
+
+
+@pytest.fixture(scope="module")
+def played() -> dict[str, tuple[Facts, ...]]:
+    """What uvicorn and the bridge made of each case."""
+    probe = App(tap.PROBE, app_dir=str(files("bridgecheck.spec")))
+    targets = [Target(name, parse_server(name), probe, python=sys.executable) for name in ("uvicorn", "bridge")]
+    stage = Stage(targets, patience=2)
+    with stage.running():
+        facts = [item for session in stage.play(list(MUSTS.values()), jobs=8).facts for item in session]
+    return {name: item for name, item in zip(MUSTS, facts, strict=True) if item is not None}
+
+
+def keeps(name: str, facts: Facts) -> bool:
+    return any(way.holds(facts) for way in Demand.of(MUSTS[name][0].meta).ways)
+
+
+def test_the_bridge_keeps_every_must(played: dict[str, tuple[Facts, ...]]) -> None:
+    assert [name for name in MUSTS if not keeps(name, played[name][1])] == []
+
+
+def test_uvicorn_keeps_all_but_those_that_the_page_tells(played: dict[str, tuple[Facts, ...]]) -> None:
+    _, _, section = PAGE.partition("## uvicorn with httptools, the reference: where it is wrong itself\n")
+    rows = [row.split("|")[2] for row in section.partition("\n## ")[0].splitlines() if row.startswith("|")]
+    told = {case for cell in rows for case in re.findall(r"`([^`]+)`", cell)}
+    assert told == {name for name in MUSTS if not keeps(name, played[name][0])}
