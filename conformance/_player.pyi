@@ -110,8 +110,8 @@ class Observation(TypedDict):
     connections: list[Connection]
     calls: list[Call]  # by connection, then in the order they began
     # (line, what went wrong): "timed out", "nothing to save", "not connected"; what is waited for cannot come any more: "closed",
-    # "too short" (a body), "final response" (no interim one), "not HTTP", "not a WebSocket"; at the end: "too much" (64 MiB were read), "no answer
-    # afterwards" (on a fresh connection)
+    # "too short" (a body), "final response" (no interim one), "not HTTP", "not a WebSocket"; at the end: "too much" (64 MiB were read),
+    # "no answer afterwards" (on a fresh connection)
     steps: list[tuple[int, str]]
     settled: bool  # every call ended and settled; False: something still ran after the patience
 

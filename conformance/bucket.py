@@ -104,6 +104,15 @@ _WORDS = {
 }
 
 
+_SOCKET_PARTS = {
+    "message.altered": "a message",
+    "socket.altered[count]": "the number of messages",
+    "socket.altered[close]": "the close",
+    "socket.altered[code]": "the code of the close",
+    "socket.altered[reason]": "the reason of the close",
+}
+
+
 def title(difference: Difference) -> str:
     """One line that a person reads: what, under the reference, and under the candidate."""
     path, kind = difference.path, difference.kind
@@ -121,8 +130,13 @@ def title(difference: Difference) -> str:
     if path.startswith("response.altered["):
         side = "candidate" if kind == "added" else "reference"
         return f"{path.removeprefix('response.altered[')[:-1]} of the response: not what the app sent, under the {side}"
+    side = {"added": "candidate", "missing": "reference"}.get(kind)
+    if side and path.startswith(("socket.altered[", "message.altered")):
+        return f"{_SOCKET_PARTS.get(path, path)} over the WebSocket: not what the app sent, under the {side}"
+    if path.startswith("socket.fault[") and side:
+        return f"a frame that no server may send ({path.removeprefix('socket.fault[')[:-1]}), under the {side}"
     words = _WORDS
-    if path in ("response", "call", "connection"):
+    if path in ("response", "call", "connection", "socket", "message", "receive.message", "send.message"):
         words = {"missing": "missing under the candidate", "added": "one more under the candidate"}
     return f"{path}: {words.get(kind) or kind.replace('→', ' → ')}"
 

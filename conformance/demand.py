@@ -28,6 +28,10 @@ _PATHS = (
         r"|send\.(status|field\[.+\]|raised|raised-text|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),
+    ("socket", r"socket(\.(accept|ping|pong|close|close\.code|close\.reason|end|altered\[.+\]|fault\[.+\]))?"),
+    ("socket message", r"message(\.(type|body|fragments|compressed|complete|altered))?"),
+    ("call receive", r"receive\.message(\.(type|body|key\[.+\]))?"),
+    ("call send", r"send\.message(\.(type|body|key\[.+\]))?"),
     ("", r"connection|end|stray|garbage|rest"),
 )
 _TOKEN = re.compile(
@@ -161,16 +165,18 @@ def _clause(tokens: list[Token]) -> Clause:
 
 
 def _spot(words: list[str]) -> Key:
-    """The fact that is meant. Without a place: the first request of the connection main."""
+    """The fact that is meant. Without a place: the first request of the connection main, and the first message of its WebSocket."""
     *place, path = words
     part = next((part for part, pattern in _PATHS if re.fullmatch(pattern, path)), None)
     if part is None:
         raise DemandError(f"no fact has the path {path}")
+    parts = part.split()
     if not place:
-        return f"main {part} 1" if part else "main", path
-    if part and not (len(place) == 3 and place[1] == part and place[2].isdigit()):
-        raise DemandError(f'{path} stands in a {part}: its place is written as in "main {part} 2", not {" ".join(place)!r}')
-    if not part and len(place) != 1:
+        return " ".join(["main", *(f"{word} 1" for word in parts)]), path
+    if parts and not (place[1::2] == parts and all(map(str.isdigit, place[2::2])) and len(place) == 2 * len(parts) + 1):
+        example = " ".join(["main", *(f"{word} 2" for word in parts)])
+        raise DemandError(f'{path} stands in a {parts[-1]}: its place is written as in "{example}", not {" ".join(place)!r}')
+    if not parts and len(place) != 1:
         raise DemandError(f"{path} stands in a connection: its place is the connection's name, not {' '.join(place)!r}")
     return " ".join(place), path
 
