@@ -221,8 +221,7 @@ static int check_exchange(struct binding_state *state, PyObject *object) {
     const struct exchange_step *step = script_unlearnt(exchange_object_get(object).exchange);
     if (!step)
         return 0;
-    const char *what = step->kind == EXCHANGE_PROCESS ? "process steps" : "WebSocket frames";
-    PyErr_Format(PyExc_NotImplementedError, "%U:%u: the player has not learnt %s", exchange_object_file(object), step->line, what);
+    PyErr_Format(PyExc_NotImplementedError, "%U:%u: the player has not learnt process steps", exchange_object_file(object), step->line);
     return -1;
 }
 
