@@ -264,6 +264,8 @@ _TOLD = tuple(
         (r"call\.(raised-text|result)", ".*", "call.end"),
         (r"call\.end", ".*still running.*", "send.pending"),
         (r"(receive|send)\.message\.(key\[.*|body)", ".*", r"\1.message.type"),
+        (r"scope\.(method|scheme|subprotocols)", ".*", "scope.type"),
+        (r"receive\.(types|disconnect|disconnect-late|body)|answer-before-body-end", ".*", "scope.type"),
         (r"message\.body", ".*", "message.type"),
         (r"message\.altered", ".*", "message.type"),
         (r"message\.altered", ".*", "message.body"),
@@ -273,6 +275,9 @@ _TOLD = tuple(
         (r"socket\.altered\[code\]", ".*", "socket.close.code"),
     )
 )
+# What steps wait for, or what kept it from coming.
+_BROUGHT = ("socket", "socket.close", "message", "socket.pong", "socket.end", "response.status", "response", "send.raised")
+_HANDSHAKE = tuple(f"response.{part}" for part in ("framing", "field[upgrade]", "field[connection]", "field[sec-websocket-extensions]"))
 _FRAMING = {"content-length": (True, False), "chunked": (False, True), "close": (False, False)}  # which of the two fields tells it
 _SERVER_MADE = re.compile(r"response\.(?!complete|interim|trailer).*")
 _APP_ACTS = re.compile(r"send\.(?!raised|result|pending).*|call\..*|answer-before-body-end")
@@ -336,16 +341,42 @@ class _Explainer:
 
     def _told_elsewhere(self, d: Difference, place: str) -> Difference | None:
         """The same fact told twice of a WebSocket: by the answer to its handshake, by how it ended, by what the server altered."""
+        if place.startswith("line "):
+            return self._not_come()
         if d.path == "socket":
             answer = place.replace(" socket ", " response ")
             return self.at.get((answer, "response.status")) or self.at.get((answer, "response"))
         if d.path == "end" and "silent" not in d.kind:
             return self._within(f"{place} socket ", "socket.end") or self._within(f"{place} socket ", "socket")
+        if d.path == "receive.types" and self._stopped_earlier(d, place):
+            return self.at.get((place, "send.raised"))
         if d.path == "socket.close.reason":
             return self.at.get((place, "socket.altered[reason]"))
         if d.path == "socket.altered[count]":
-            return self._within(f"{place} message ", "message")
+            return self._within(f"{place} message ", "message") or self.at.get((place.replace(" socket ", " call "), "send.raised"))
+        if d.path in _HANDSHAKE:
+            return self.at.get((place.replace(" response ", " call "), "scope.type"))
         return None
+
+    def _stopped_earlier(self, d: Difference, place: str) -> bool:
+        """Whether the app of one side received no more where send() raised, so that nobody knows what it would have been given."""
+        raised = self.at.get((place, "send.raised"))
+        sides = (d.reference, d.candidate)
+        if raised is None or not all(isinstance(side, tuple) for side in (*sides, raised.reference, raised.candidate)):
+            return False
+        short, long = sorted(sides, key=len)
+        more = raised.reference if short is d.reference else raised.candidate
+        return len(more) == max(len(raised.reference), len(raised.candidate)) > 0 and short == long[: len(short)] and len(short) < len(long)
+
+    def _not_come(self) -> Difference | None:
+        """What a step waited for on one side, and what no frame could be sent over: something that a WebSocket did not bring there, or
+        that there is none, in an exchange with one connection."""
+        if len({place for place, path in self.reference if path == "connection"}) != 1:
+            return None
+        if not any(path in ("socket", "script[not a WebSocket]") for facts in (self.reference, self.candidate) for _, path in facts):
+            return None
+        told = (next((d for (_, name), d in self.at.items() if name == path), None) for path in _BROUGHT)
+        return next((d for d in told if d is not None), None)
 
     def _within(self, places: str, path: str) -> Difference | None:
         return next((d for (place, name), d in self.at.items() if name == path and place.startswith(places)), None)

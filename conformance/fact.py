@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from ._player import Instance
 from .content import Content
 from .value import SIMPLE, Container, Length, Port, leaf, pairs, plain, same, text, type_name
 from .websocket import Said, accepts, event_facts, socket_facts
@@ -211,6 +212,7 @@ _ACCEPT = "websocket.accept"
 _STARTS = ("http.response.start", _DENIAL[0], _ACCEPT)
 _BODIES = ("http.response.body", _DENIAL[1])
 _MESSAGES = ("websocket.receive", "websocket.send")
+_DISCONNECT = "websocket.disconnect"
 # Others may be content: a file's path, say.
 RESPONSE = ("http.response.start", "http.response.body", "http.response.trailers", *_DENIAL, _ACCEPT, "websocket.send", "websocket.close")
 _PIECES = ("http.request", *_BODIES)  # in how many of these content comes is not what it means
@@ -286,6 +288,10 @@ def _others(facts: Facts, place: str, side: str, events: list[_Event]) -> None:
     ):
         if types - {usual}:
             facts[place, path] = "|".join(sorted(types))
+    for event in events:
+        if event.type == _DISCONNECT and isinstance(event.rest.get("code"), Instance) and isinstance(plain(event.rest["code"]), int):
+            facts[place, f"{side}.key[code]"] = type_name(event.rest["code"])
+            event.rest["code"] = plain(event.rest["code"])
     for kind in dict.fromkeys(event.type for event in events if event.rest):
         group = [event.rest for event in events if event.type == kind]
         for key in dict.fromkeys(key for rest in group for key in rest):

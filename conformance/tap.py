@@ -62,17 +62,33 @@ def sessions(exchanges: Iterable[Exchange]) -> list[Session]:
 _WAITING = (b"\npause ", b"\nend open ", b"\nend close", b" within ", b"\nwait closed")  # what a case says that waits for silence or an end
 
 
+# What cases need that are not played by default: until the bridge speaks WebSocket, its gate could not be the same.
+NOT_YET = {"websocket"}
+
+
+def needs(exchange: Exchange) -> set[str]:
+    """What a target must offer."""
+    return set(exchange.meta.get("needs", "").split())
+
+
 def spec(quick: bool = False) -> Tap:
     """The hand-written cases of spec/cases, for the probe app; quick ones wait for nothing and leave every server running."""
     with as_file(files("bridgecheck.spec").joinpath("cases")) as folder:
         found = [session for path in sorted(folder.glob("*.exchange")) for session in sessions(read(path))]
+    found = [session for session in found if not any(needs(exchange) & NOT_YET for exchange in session)]
     if quick:
         found = [session for session in found if not any(_waits(exchange) for exchange in session)]
     return Tap("spec", False, found)
 
 
 def _waits(exchange: Exchange) -> bool:
-    return "needs" in exchange.meta or any(word in exchange.text for word in _WAITING)
+    return bool(needs(exchange) - {"websocket"}) or any(word in exchange.text for word in _WAITING)
+
+
+def speaks_websocket(taps: Iterable[Tap]) -> bool:
+    """Whether any of their exchanges has a frame to send."""
+    exchanges = (exchange for tap in taps for session in tap.sessions for exchange in session)
+    return any(kind.startswith("frame ") for exchange in exchanges for _, kind, _ in exchange.steps)
 
 
 def recorded(paths: Sequence[Path]) -> Tap:

@@ -29,7 +29,7 @@ void ending_start(struct script *script) {
  */
 static enum script_end peer_end(const struct script *script, const struct script_connection *at) {
     size_t complete = at->connection->responses.complete;
-    if (at->connection->upgraded && !at->connection->websocket.closing)
+    if (at->connection->upgraded && !at->connection->websocket.closing && !at->close_sent)
         complete = 0;
     bool answered = script->exchange->end == EXCHANGE_END_NEXT && complete && complete >= at->responses_due;
     return at->connection->peer == CONNECTION_PEER_FIN || at->asked_next || answered ? SCRIPT_END_CLOSED : SCRIPT_END_RESET;
@@ -79,8 +79,11 @@ static enum script_end end_of(struct script *script, struct script_connection *a
         return SCRIPT_END_CLOSED;
     if (script->out_of_memory)
         return SCRIPT_END_SILENT; /* nobody will read it */
-    if (connection->peer != CONNECTION_PEER_OPEN)
+    if (connection->peer != CONNECTION_PEER_OPEN) {
+        if (connection->upgraded && connection->peer == CONNECTION_PEER_FIN)
+            connection_half_close(connection); /* as a client does: some servers wait for that */
         return peer_end(script, at);
+    }
     if (connection->too_much) {
         script_note(script, script->exchange->last_line, "too much");
         return SCRIPT_END_OPEN;

@@ -86,9 +86,9 @@ def gate(
     own = options.app(application, factory, app_dir, context)
     probe = options.probe()
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
-    not_tried = _not_tried(chosen, traffic, tier)
     if "recorded" in chosen and traffic:
         found.append(tap.recorded(traffic))
+    not_tried = _not_tried(chosen, traffic, tier, tap.speaks_websocket(found))
     if not found:
         raise UsageError("nothing to play: the tap recorded needs --traffic")
     check_app(own, python)
@@ -139,7 +139,7 @@ def _progress(console: Console) -> Iterator[Tick]:
         yield tick
 
 
-def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str) -> list[str]:
+def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, websocket: bool) -> list[str]:
     missing = [f"tap {name}: left out by --taps" for name in TAPS if name not in chosen]
     if "recorded" in chosen and not traffic:
         missing.append("the app's own routes: no --traffic was given")
@@ -147,7 +147,9 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str) -> list[
         missing.append("spec cases that wait: left out by --tier quick")
     if tier == "deep":
         missing.append("exploration: no tap explores yet, deep is the default tier")
-    return [*missing, "WebSocket, signals and exit codes: the player has not learnt them"]
+    if not websocket:
+        missing.append("WebSocket: no exchange speaks it")
+    return [*missing, "signals and exit codes: the player has not learnt them"]
 
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from bridgecheck.conformance._player import Player
 
 from .few_lines import alone, answering, exchange, exchanges, head_of, marked, server
+from .served import until
 from .test_player import uvicorn
 
 if TYPE_CHECKING:
@@ -290,8 +291,11 @@ def test_where_either_side_closes_nothing_is_asked(folder: Path, steps: str) -> 
     assert b"".join(came) == (b"\x88\x82" + masked(b"\x03\xe8") if steps == "frame close 1000" else b"")
 
 
-@pytest.mark.parametrize(("sends", "expected"), [(b"\x81\x01a", "reset"), (b"\x88\x00", "closed")])
-def test_a_reset_counts_as_closed_behind_a_close_frame_alone(folder: Path, sends: bytes, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("frame", "sends", "expected"),
+    [("text a", b"\x81\x01a", "reset"), ("text a", b"\x88\x00", "closed"), ("close a", b"\x81\x01a", "closed")],
+)
+def test_a_reset_counts_as_closed_behind_a_close_frame_alone(folder: Path, frame: str, sends: bytes, expected: str) -> None:
     def talk(client: socket.socket) -> None:
         read(client, 2 + 4 + 1)
         client.sendall(sends)
@@ -299,7 +303,20 @@ def test_a_reset_counts_as_closed_behind_a_close_frame_alone(folder: Path, sends
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     with server(opening(talk)) as port:
-        assert end(alone(port, folder, exchange(HANDSHAKE + "frame text a\nwait closed"))) == expected
+        assert end(alone(port, folder, exchange(f"{HANDSHAKE}frame {frame}\nwait closed"))) == expected
+
+
+def test_the_servers_fin_is_answered(folder: Path) -> None:
+    def talk(client: socket.socket) -> None:
+        client.sendall(b"\x88\x00")
+        client.shutdown(socket.SHUT_WR)
+        came.append(client.recv(1))
+
+    came: list[bytes] = []
+    with server(opening(talk)) as port:
+        observation = alone(port, folder, exchange(HANDSHAKE + "wait frame close"))
+    assert end(observation) == "closed"
+    assert until(lambda: came, 5) == [b""]
 
 
 def test_two_sockets_are_asked_at_once(folder: Path) -> None:

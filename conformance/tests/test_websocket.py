@@ -314,6 +314,32 @@ def test_how_a_socket_ends_goes_with_how_its_call_ended() -> None:
     assert here(seen(CLOSED), seen()) == [("socket.close", "yes→no")]
 
 
+def test_a_step_that_waited_in_vain_goes_with_what_did_not_come() -> None:
+    def waited(observed: dict[str, Any], *faults: tuple[int, str]) -> dict[str, Any]:
+        return observed | {"steps": list(faults)}
+
+    assert here(waited(seen(CLOSED)), waited(seen(), (7, "closed"))) == [("socket.close", "yes→no")]
+    assert here(waited(seen(message(TEXT, b"a"), calls=[])), waited(seen(calls=[]), (7, "timed out"))) == [("message", "missing")]
+    assert here(waited(seen(CLOSED)), waited(seen(CLOSED), (7, "timed out"))) == [("script[timed out]", "added")]
+    refused = observation([response(403, b"", [])], [talked()])
+    assert "script[not a WebSocket]" not in [path for path, _ in here(seen(CLOSED), waited(refused, (7, "not a WebSocket")))]
+    one, other = seen(CLOSED), seen()
+    for observed in (one, other):
+        observed["connections"].append(observed["connections"][0] | {"name": "second", "websocket": None, "responses": []})
+    assert ("script[closed]", "added") in here(one, waited(other, (7, "closed")))
+
+
+def test_what_an_app_did_not_stay_to_receive_is_not_missing() -> None:
+    refused = [*say("a")[:1], {"kind": "send raised", "raised": {"type": "OSError", "message": ""}}]
+    gone = received(b"", type="websocket.disconnect", code=1000)
+    raised = {"end": "raised", "raised": {"type": "OSError", "message": ""}}
+    stayed, left = seen(message(TEXT, b"a"), calls=[talked(*say("a"), gone)]), seen(calls=[talked(*refused, **raised)])
+    assert here(stayed, left) == [("send.raised", "count")]
+    assert here(left, stayed) == [("send.raised", "count")]
+    odd = seen(calls=[talked(*refused, gone, **raised)])
+    assert ("receive.types", "count") in here(seen(message(TEXT, b"a"), calls=[talked(*say("a"))]), odd)
+
+
 def test_a_servers_own_reason_is_drift_and_the_apps_is_not() -> None:
     own = [d.severity for d in found(seen(message(CLOSE, b"\x03\xeaone")), seen(message(CLOSE, b"\x03\xeatwo")))]
     assert own == ["drift"]
