@@ -1,6 +1,6 @@
-"""Demands: what an exchange says that a server must do, as conditions on facts.
+"""Demands: what an exchange says that a server must or should do, as conditions on facts.
 
-Owns the grammar of `must` (docs/cases.md). Knows places, paths and values of facts; nothing of differences, servers or files.
+Owns the grammar of `must` and `should` (docs/cases.md). Knows places, paths and values of facts; nothing of differences, servers or files.
 """
 
 import ast
@@ -43,13 +43,21 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _WORDS = {"yes": True, "no": False}
+_PARTS = ("response", "call")  # facts that only say that there is such a part
 _CONDITIONS = ("missing", "present", "any")
 
 Token = tuple[str, str]  # kind ("text", "mark" or "word") and what was written
 
 
+MUST, SHOULD = LEVELS = ("must", "should")  # keys of an exchange's meta
+
+SHOWN_MAX = 200  # characters of a fact that are written down
+_WORD = re.compile(r"[A-Za-z][A-Za-z-]*")
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")  # says when it was made
+
+
 class DemandError(UsageError):
-    """A `must` that does not fit the grammar."""
+    """A `must` or `should` that does not fit the grammar."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,26 @@ class Clause:
         if fact is MISSING:
             return self.absent
         return self.values is None or any(_is(fact, value) for value in self.values)
+
+    @property
+    def free(self) -> bool:
+        """Whether it holds whatever the fact is."""
+        return self.absent and self.values is None
+
+    def observed(self, facts: Facts) -> str:
+        """What this fact is, as a clause would say it."""
+        place, path = self.spot
+        name = path if place == "main" or place.endswith(" 1") and place.startswith("main ") else f"{place} {path}"
+        fact = facts.get(self.spot, MISSING)
+        if fact is MISSING:
+            return f"{name} missing"
+        if path in _PARTS and fact is True:
+            return f"{name} present"
+        parts = fact if isinstance(fact, tuple) else (fact,)
+        text = ", ".join(map(_shown, parts)) or "()"
+        if self.values is None or not any(_is(fact, value) for value in self.values):
+            text = _DATE.sub("{date}", text)
+        return f"{name} = {text}" if len(text) <= SHOWN_MAX else f"{name} = {text[:SHOWN_MAX]}…"
 
 
 @dataclass(frozen=True)
@@ -83,6 +111,10 @@ class Way:
         """Whether a clause about this very fact does not hold."""
         return any(clause.spot == spot and not clause.holds(facts) for clause in self.clauses)
 
+    def observed(self, facts: Facts) -> str:
+        """What its facts are, those that are free apart."""
+        return "; ".join(clause.observed(facts) for clause in self.clauses if not clause.free)
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -92,9 +124,13 @@ class Demand:
     ways: tuple[Way, ...] = ()
 
     @classmethod
-    def of(cls, meta: Mapping[str, str]) -> "Demand":
-        """The demand in an exchange's meta. Raises DemandError."""
-        return _demand(meta.get("rules", ""), meta.get("must"))
+    def of(cls, meta: Mapping[str, str], level: str = MUST) -> "Demand":
+        """The demand of that level in an exchange's meta. Raises DemandError."""
+        return _demand(meta.get("rules", ""), meta.get(level))
+
+    def nearest(self, facts: Facts) -> Way:
+        """The way that holds, or of which most does."""
+        return min(self.ways, key=lambda way: sum(not clause.holds(facts) for clause in way.clauses))
 
     @property
     def rule(self) -> str:
@@ -113,6 +149,16 @@ def _plain(part: Any) -> Any:
     if isinstance(part, Content):
         return part.data
     return part.text if isinstance(part, Length) else part
+
+
+def _shown(part: Any) -> str:
+    """A part of a fact, written as a value of a clause where there is such a value."""
+    part = _plain(part)
+    if isinstance(part, bool):
+        return "yes" if part else "no"
+    if part is None:
+        return "nothing that is known whole"
+    return part if isinstance(part, str) and _WORD.fullmatch(part) else repr(part)
 
 
 @lru_cache(4096)
@@ -197,6 +243,6 @@ def _item(tokens: list[Token]) -> Any:
                 raise DemandError(f"{text} is no text or octets as Python writes them") from None
         if kind == "word" and re.fullmatch(r"-?[0-9]{1,18}", text):
             return int(text)
-        if kind == "word" and re.fullmatch(r"[A-Za-z][A-Za-z-]*", text) and text not in _CONDITIONS:
+        if kind == "word" and _WORD.fullmatch(text) and text not in _CONDITIONS:
             return _WORDS.get(text, text)
     raise DemandError(f"{_written(tokens)!r} is no value: a word, a number, or text or octets in quotes")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ._player import Exchange
+from .application_rules import ApplicationRules, Breach
 from .bucket import Bucket, buckets, routes
 from .demand import Demand
 from .difference import Difference, differences
@@ -66,6 +67,7 @@ class Outcome:
     times: dict[str, float]
     cpu: dict[str, float]
     fail_on: str
+    breaches: list[Breach] = field(default_factory=list)  # of the user's own app; no part of the verdict
 
     @property
     def failing(self) -> list[Bucket]:
@@ -93,6 +95,7 @@ class Gate:
         self.cpu: Counter[str] = Counter()
         self.described: list[dict[str, Any]] = []
         self.unearned: list[str] = []
+        self.application = ApplicationRules()
 
     def run(self) -> Outcome:
         """Play everything. Raises BridgecheckError where a target was never ready or "same" cannot be earned."""
@@ -113,6 +116,7 @@ class Gate:
             self.times,
             dict(self.cpu),
             self.plan.fail_on,
+            self.application.breaches(),
         )
 
     def _stage(self, own_app: bool, taps: list[Tap]) -> None:
@@ -130,7 +134,9 @@ class Gate:
         jobs = 1 if tap.own_app else self.plan.jobs  # the user's app has a state, which exchanges side by side would share
         self.say(f"{tap.name}: {tap.exchanges} exchanges")
         begin = time.monotonic()
+        stage.watch = self._watch if tap.own_app else None
         first = self._first(stage, tap, jobs)
+        stage.watch = None
         self.times[tap.name] = time.monotonic() - begin
         self._earned(tap, first)
         self._deaths(stage, tap, first.deaths)
@@ -176,6 +182,10 @@ class Gate:
                 whole.untraced += part.untraced
                 self.tick(tap.name, done, tap.exchanges, differ)
         return whole
+
+    def _watch(self, session: tuple[Exchange, ...], observations: tuple[Any, ...]) -> None:
+        """The user's app under the reference, and under its twin where there is one."""
+        self.application.see(session, [observation["calls"] for observation in observations[: 2 if self.plan.twin else 1]])
 
     def _killed(self, exchange: Exchange) -> bool:
         return any(
@@ -231,7 +241,10 @@ class Gate:
     def _process(self, stage: Stage, tap: Tap) -> None:
         """The lifespan calls, which no exchange makes: compared once per stage."""
         sides: list[Facts] = []
-        for target, calls in zip(stage.targets, stage.lifespans(), strict=True):
+        lifespans = stage.lifespans()
+        if tap.own_app:
+            self.application.see(tuple(tap.sessions[0][:1]), lifespans[: 2 if self.plan.twin else 1])
+        for target, calls in zip(stage.targets, lifespans, strict=True):
             facts: Facts = {}
             for number, call in enumerate(calls, 1):
                 call_facts(facts, f"lifespan call {number}", call, Address(target.host, target.port))

@@ -1,32 +1,13 @@
-"""The rule catalogue, `spec/rules`, as code: what each id says, and whether it binds.
+"""Which rules bind: the catalogue, `spec/rules`, asked by a verdict.
 
-Knows the catalogue's files, nothing of exchanges or of what came of them.
+Knows the catalogue, nothing of exchanges or of what came of them.
 """
 
-import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import as_file, files
 
+from bridgecheck.spec.rules import Rule, catalogue
 
-@dataclass(frozen=True)
-class Rule:
-    """One rule of a specification, retold. `level` is must, should or may; `binds` is who is bound: server, app or both."""
-
-    id: str
-    binds: str
-    level: str
-    source: str
-    text: str
-
-
-@cache
-def catalogue() -> dict[str, Rule]:
-    """All rules by their ids, which are kept for ever."""
-    with as_file(files("bridgecheck.spec").joinpath("rules")) as folder:
-        tables = [tomllib.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.toml"))]
-    return {name: Rule(name, **entry) for table in tables for name, entry in table.items()}
+__all__ = ["Rule", "binding", "catalogue"]
 
 
 def binding(ids: Iterable[str]) -> list[str]:

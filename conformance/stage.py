@@ -19,6 +19,7 @@ SEGMENT_MAX = 16 << 10  # bytes: well below what a loopback segment and any serv
 BY_SEGMENT = ("receive.pieces", "answer-before-body-end")  # facts that depend on how the request was cut on its way
 
 Progress = Callable[[int], bool]
+Watch = Callable[[tuple[Exchange, ...], tuple[Any, ...]], None]  # a session up to one exchange, and the observations of that
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Result:
 class Stage:
     """`make` gives the targets, stopped; the first is the reference, the last the candidate."""
 
-    def __init__(self, targets: Sequence[Target], *, patience: float) -> None:
+    def __init__(self, targets: Sequence[Target], *, patience: float, deaths_max: int = DEATHS_MAX) -> None:
         self.targets = list(targets)
         self.patience = patience
+        self.deaths_max = deaths_max
         self.player: Player | None = None
         self.deaths: dict[str, int] = {target.name: 0 for target in targets}
+        self.watch: Watch | None = None  # sees every observation before facts are made of it
 
     def start(self) -> None:
         """All targets on fresh state. NotReady when one does not come up; nothing is left running then."""
@@ -94,6 +97,9 @@ class Stage:
             assert self.player is not None
             played = self.player.play([sessions[index] for index in left], jobs=jobs, progress=progress)
             for index, observations in zip(left, played, strict=True):
+                for position, item in enumerate(observations if self.watch is not None else ()):
+                    if item is not None and self.watch is not None:
+                        self.watch(tuple(sessions[index][: position + 1]), item)
                 result.facts[index] = [
                     None if item is None else self._facts(exchange, item)
                     for exchange, item in zip(sessions[index], observations, strict=True)
@@ -110,7 +116,7 @@ class Stage:
             else:
                 left = self._bury(result, died, sessions, left)
                 crowd = []
-            if max(self.deaths.values()) > DEATHS_MAX:
+            if max(self.deaths.values()) > self.deaths_max:
                 for index in left:
                     result.facts[index] = [None] * len(sessions[index])
                 break

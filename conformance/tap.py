@@ -9,7 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from ._player import Exchange, ExchangeError, parse
-from .demand import Demand, DemandError
+from .demand import LEVELS, Demand, DemandError
 from .errors import UsageError
 
 MAGIC = b"bridgecheck-exchange 1\n"
@@ -33,7 +33,7 @@ class Tap:
 
 
 def read(path: Path) -> list[Exchange]:
-    """The exchanges of one file. UsageError names file, line and column, or file, line and exchange of a `must`."""
+    """The exchanges of one file. UsageError names file, line and column, or file, line and exchange of a `must` or `should`."""
     try:
         exchanges = parse(path.read_bytes(), str(path))
     except ExchangeError as error:
@@ -41,10 +41,11 @@ def read(path: Path) -> list[Exchange]:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     for exchange in exchanges:
-        try:
-            Demand.of(exchange.meta)
-        except DemandError as error:
-            raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: must: {error}") from None
+        for level in LEVELS:
+            try:
+                Demand.of(exchange.meta, level)
+            except DemandError as error:
+                raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: {level}: {error}") from None
     return exchanges
 
 
@@ -77,11 +78,12 @@ def spec(quick: bool = False) -> Tap:
         found = [session for path in sorted(folder.glob("*.exchange")) for session in sessions(read(path))]
     found = [session for session in found if not any(needs(exchange) & NOT_YET for exchange in session)]
     if quick:
-        found = [session for session in found if not any(_waits(exchange) for exchange in session)]
+        found = [session for session in found if not any(waits(exchange) for exchange in session)]
     return Tap("spec", False, found)
 
 
-def _waits(exchange: Exchange) -> bool:
+def waits(exchange: Exchange) -> bool:
+    """Whether it waits for what may never come, or may end the server."""
     return bool(needs(exchange) - {"websocket"}) or any(word in exchange.text for word in _WAITING)
 
 

@@ -8,7 +8,7 @@
 
 #include <Python.h>
 
-#include "../core/response.h"
+#include "../core/server.h"
 
 #define FIELDS_ON_STACK 64
 

@@ -74,16 +74,15 @@ PyObject *loop_task(struct loop *loop, PyObject *coroutine, PyObject *context) {
     return task;
 }
 
-void loop_close(struct loop *loop) {
-    if (loop->fd >= 0) {
-        PyObject *done = PyObject_CallMethod(loop->host, "remove_reader", "i", loop->fd);
-        if (!done)
-            PyErr_WriteUnraisable(loop->host);
-        Py_XDECREF(done);
-        loop->fd = -1;
-    }
-    if (cancel_timer(loop) != 0)
-        PyErr_WriteUnraisable(loop->host);
+static int leave(struct loop *loop) {
+    int fd = loop->fd;
+    loop->fd = -1;
+    PyObject *done = fd >= 0 ? PyObject_CallMethod(loop->host, "remove_reader", "i", fd) : NULL;
+    Py_XDECREF(done);
+    return fd >= 0 && !done ? -1 : 0;
+}
+
+static void release(struct loop *loop) {
     Py_CLEAR(loop->create_task);
     Py_CLEAR(loop->create_future);
     Py_CLEAR(loop->call_soon);
@@ -92,6 +91,25 @@ void loop_close(struct loop *loop) {
     Py_CLEAR(loop->step);
     Py_CLEAR(loop->finish);
     Py_CLEAR(loop->host);
+}
+
+void loop_close(struct loop *loop) {
+    if (leave(loop) != 0)
+        PyErr_WriteUnraisable(loop->host);
+    if (cancel_timer(loop) != 0)
+        PyErr_WriteUnraisable(loop->host);
+    release(loop);
+}
+
+void loop_abandon(struct loop *loop) {
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    if (leave(loop) != 0)
+        PyErr_Clear();
+    if (cancel_timer(loop) != 0)
+        PyErr_Clear();
+    release(loop);
+    PyErr_Restore(type, value, trace);
 }
 
 int loop_visit(struct loop *loop, visitproc visit, void *arg) {

@@ -45,6 +45,9 @@ PyObject *loop_task(struct loop *loop, PyObject *coroutine, PyObject *context);
 /* Leaves nothing in the loop. Errors are unraisable. */
 void loop_close(struct loop *loop);
 
+/* So, where the loop may be half collected itself: then it has nothing to be taken out of any more, and its errors are nobody's. */
+void loop_abandon(struct loop *loop);
+
 int loop_visit(struct loop *loop, visitproc visit, void *arg);
 
 #endif

@@ -257,12 +257,12 @@ static PyObject *server_object_cancel(PyObject *self, PyObject *message) {
     Py_RETURN_NONE;
 }
 
-static void shut(struct server_object *server) {
-    if (!server->open)
-        return;
+/* What it calls meanwhile finds it in a step. */
+static void end_core(struct server_object *server) {
+    server->stepping = true;
     server_free(&server->core);
+    server->stepping = false;
     server->open = false;
-    loop_close(&server->loop);
 }
 
 static PyObject *server_object_close(PyObject *self, PyObject *unused) {
@@ -270,7 +270,14 @@ static PyObject *server_object_close(PyObject *self, PyObject *unused) {
     struct server_object *server = (struct server_object *)self;
     if (server->open && !usable(self))
         return NULL;
-    shut(server);
+    if (server->stepping) {
+        PyErr_SetString(PyExc_RuntimeError, "the server cannot be closed by what it calls in the middle of a step");
+        return NULL;
+    }
+    if (server->open) {
+        end_core(server);
+        loop_close(&server->loop);
+    }
     Py_RETURN_NONE;
 }
 
@@ -472,8 +479,9 @@ static int server_object_traverse(PyObject *self, visitproc visit, void *arg) {
 
 static int server_object_clear(PyObject *self) {
     struct server_object *server = (struct server_object *)self;
-    shut(server);
-    loop_close(&server->loop); /* where it was not opened to the end */
+    if (server->open) /* nobody has closed it, or it was not opened to the end */
+        end_core(server);
+    loop_abandon(&server->loop);
     Py_CLEAR(server->app);
     Py_CLEAR(server->unavailable);
     Py_CLEAR(server->run);

@@ -197,8 +197,15 @@ void server_stop_listening(struct server *server) {
 
 int server_backend_fd(const struct server *server) { return uv_backend_fd(&server->loop); }
 
-/* As uv_backend_timeout(), which is 0 also where nothing is watched: then there is nothing to wait for. */
-static int timeout_of(const uv_loop_t *loop) { return uv_loop_alive(loop) ? uv_backend_timeout(loop) : -1; }
+/* As uv_backend_timeout(); but that counts from when the loop last looked at the clock, and is 0 where nothing is watched: then there is
+ * nothing to wait for. */
+static int timeout_of(const uv_loop_t *loop) {
+    int timeout = uv_loop_alive(loop) ? uv_backend_timeout(loop) : -1;
+    if (timeout <= 0)
+        return timeout;
+    uint64_t passed = milliseconds() - uv_now(loop);
+    return passed < (uint64_t)timeout ? timeout - (int)passed : 1;
+}
 
 int server_timeout(const struct server *server) { return server->gone || server->gone_ripe ? 0 : timeout_of(&server->loop); }
 

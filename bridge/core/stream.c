@@ -13,28 +13,36 @@
 
 #define SLICES_MAX 8u
 
+/* Read once, if that is wanted. False: there was nothing. */
+static bool receive(struct stream *stream) {
+    char *incoming = stream->server->incoming;
+    if (!(stream->events & UV_READABLE))
+        return false;
+    ssize_t got;
+    do
+        got = recv(stream->fd, incoming, SERVER_READ_SIZE, 0);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        connection_received(&stream->connection, incoming, (size_t)got);
+    else if (got == 0)
+        connection_ended(&stream->connection);
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        connection_lost(&stream->connection);
+    return got > 0;
+}
+
 static void on_event(uv_poll_t *poll, int status, int events) {
     struct stream *stream = poll->data;
-    struct server *server = stream->server;
-    struct connection *connection = &stream->connection;
-    if (status < 0) {
-        connection_lost(connection);
+    if (status < 0) { /* the socket is broken, but what came before is to be read */
+        while (receive(stream))
+            ;
+        connection_lost(&stream->connection);
         return;
     }
     if (events & UV_WRITABLE)
-        connection_writable(connection);
-    if (!(events & UV_READABLE) || !(stream->events & UV_READABLE))
-        return;
-    ssize_t got;
-    do
-        got = recv(stream->fd, server->incoming, sizeof server->incoming, 0);
-    while (got < 0 && errno == EINTR);
-    if (got > 0)
-        connection_received(connection, server->incoming, (size_t)got);
-    else if (got == 0)
-        connection_ended(connection);
-    else if (errno != EAGAIN && errno != EWOULDBLOCK)
-        connection_lost(connection);
+        connection_writable(&stream->connection);
+    if (events & UV_READABLE)
+        receive(stream);
 }
 
 static long stream_write(void *socket, const struct slice *slices, size_t count) {

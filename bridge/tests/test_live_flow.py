@@ -168,3 +168,26 @@ def test_a_client_that_leaves_while_its_upload_is_stalled(server: Server) -> Non
     time.sleep(0.05)
     server.go(call)
     assert server.outcome(call) == ["holding", ["left after", 0]]
+
+
+def test_content_goes_both_ways_at_the_same_time(server: Server) -> None:
+    with server.connect() as client:
+        client.send(request(f"/flow.echo/{key()}", "Transfer-Encoding: chunked", method="POST"))
+        end = 0
+        for i in range(20):
+            client.send(b"8\r\npiece %02d\r\n" % i)
+            end = client.line_after(end, b"piece %02d\r\n" % i)
+        client.send(b"0\r\n\r\n")
+        assert client.response().body == b"".join(b"piece %02d" % i for i in range(20))
+
+
+def test_much_content_goes_both_ways_at_the_same_time(server: Server) -> None:
+    """Each side waits for the other again and again."""
+    size = 16 << 20
+    with server.connect(RECEIVE_BUFFER) as client:
+        client.send(request(f"/flow.echo/{key()}", f"Content-Length: {size}", method="POST"))
+        sender = threading.Thread(target=lambda: client.send(*[MEGABYTE] * (size >> 20)))
+        sender.start()
+        body = client.response().body
+        sender.join()
+    assert hashlib.sha256(body).digest() == hashlib.sha256(MEGABYTE * (size >> 20)).digest()

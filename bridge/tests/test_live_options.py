@@ -123,6 +123,8 @@ def test_the_last_request() -> None:
             slow.get("/wait")
             server.until("waiting")
             second = masked(kept.get("/").response().raw)
+            server.until("Waiting for connections to close")
+            (server.folder / "go").touch()
             return first, second, masked(slow.rest()), masked(kept.rest())
 
     with running("ending:app", "--limit-max-requests", "2", targets=TARGETS) as servers:
@@ -160,6 +162,7 @@ def test_too_many_tasks() -> None:
         for _ in range(3):
             server.ask("/background")
         refused = masked(server.ask("/").raw)
+        (server.folder / "go").touch()
         return refused, masked(wait_until(lambda: (answer := server.ask("/")).status == 200 and answer.raw))
 
     with running("ending:app", "--limit-concurrency", "3", targets=TARGETS) as servers:

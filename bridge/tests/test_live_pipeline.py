@@ -1,8 +1,11 @@
 """Requests that are sent before their predecessors are answered: each gets its own answer, in turn. Live, uvicorn and the bridge alike."""
 
 import json
+import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -136,3 +139,61 @@ def test_an_error_after_an_answer_is_answered_alike(servers: dict[str, Server]) 
 
     found = on_each(list(servers.values()), script)
     assert set(found) == {found[0]}
+
+
+# --- series of planned calls, which the same seed makes the same
+
+PLANS = ["ase", "ale", "sae", "rse", "se", "le", "lme", "sme", "smE", "smamE", "rsme", "E", "sE", "aslme", "x", "ax", "sx", "smx", "lx"]
+PLANS += ["v", "s", "sm", "l", "lm", "a", "", "pse", "spe", "ape", "rpse", "lpmpe", "sepa", "sepr", "ser", "apsmpmpE", "lE"]
+SIZES = [0, 1, 10, 300, 30_000]  # within what both read in one go
+SERIES_OF_CALLS = 200
+
+
+def planned(run: str, number: int) -> tuple[list[bytes], list[str], float]:
+    """Requests in pieces, the keys of their calls, and the pause between two pieces."""
+    chance = random.Random(f"planned {number}")
+    text, calls = b"", []
+    for i in range(chance.choice([1, 1, 2, 3, 6])):
+        calls.append(f"{run}-{number}-{i}")
+        plan = chance.choice(PLANS)
+        path = f"/turns.planned/{calls[-1]}?plan={plan}" + "&close" * (chance.random() < 0.1)
+        fields = [field for field in ("Connection: close", "Expect: 100-continue") if chance.random() < 0.1]
+        method = chance.choice(["GET", "POST", "HEAD", "PUT"])
+        match chance.choice(["none", "none", "length", "chunks"]):
+            case "none":
+                version = "1.0" if plan.startswith("l") and chance.random() < 0.2 else "1.1"
+                text += request(path, *fields, method=method, version=version)
+            case "length":
+                text += request(path, *fields, method=method, body=chance.randbytes(chance.choice(SIZES)))
+            case "chunks":
+                pieces = [b"c" * chance.choice(SIZES[1:]) for _ in range(chance.choice([0, 1, 3]))]
+                text += request(path, *fields, "Transfer-Encoding: chunked", method=method)
+                text += b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+    text += LAST
+    cuts = sorted(chance.randrange(1, len(text)) for _ in range(chance.choice([0, 0, 1, 3, 10])))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if start < end]
+    return pieces, calls, chance.choice([0, 0, 0.001, 0.004])
+
+
+def play(server: Server, run: str, number: int) -> tuple[bytes, list[Any]]:
+    pieces, calls, pause = planned(run, number)
+    with server.connect() as client:
+        with suppress(ConnectionError):
+            for piece in pieces:
+                client.send(piece)
+                if pause:
+                    time.sleep(pause)
+        wire = masked(client.rest())
+    notes = []
+    for call in calls:
+        if server.notes(call):  # it was called
+            notes.append(server.outcome(call))
+    return wire, notes
+
+
+def test_planned_calls_come_to_the_same(servers: dict[str, Server]) -> None:
+    run = key()
+    outcomes = on_each(list(servers.values()), lambda server: [play(server, run, number) for number in range(SERIES_OF_CALLS)])
+    for number, (theirs, *others) in enumerate(zip(*outcomes, strict=True)):
+        for target, ours in zip(TARGETS[1:], others, strict=True):
+            assert ours == theirs, f"{target}: {planned(run, number)}"

@@ -18,6 +18,7 @@ from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import Target, check_app
 from bridgecheck.conformance.verdict import BOTH, UNDEFINED
 from bridgecheck.conformance.weight import SEVERITIES
+from bridgecheck.spec.validator import RELIANCE
 
 from . import options
 
@@ -179,6 +180,14 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
         console.print("\n[bold]Where the reference breaks a rule[/bold]")
     for bucket in excused:
         console.print(f"  {escape(bucket.title)}  [dim]{escape(_where(bucket))}[/dim]  {escape(', '.join(bucket.rules))}", highlight=False)
+    if outcome.breaches:
+        console.print("\n[bold]What your app does that the specification does not allow, or does not promise[/bold]")
+    for breach in outcome.breaches:
+        routes = sorted(breach.routes)
+        where = routes[0] + (f" and {len(routes) - 1} more" if len(routes) > 1 else "")
+        word = "relies" if breach.level == RELIANCE else breach.level
+        console.print(f"  {word:6} {escape(breach.what)}  [dim]{escape(where)}[/dim]  {breach.rule}", highlight=False)
+        console.print(f"        {escape(report.reproduce(breach, servers[:1], extra, folder))}", style="cyan", highlight=False)
     total = sum(outcome.exchanges.values())
     taps = ", ".join(f"{name} {count}" for name, count in outcome.exchanges.items())
     console.print(f"\n{total} exchanges ({taps}); {len(outcome.noise)} noisy facts; report in {escape(str(folder))}", highlight=False)

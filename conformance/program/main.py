@@ -14,6 +14,7 @@ from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
 from .play import play
+from .suite import spec
 
 INTERNAL = 70
 INTERRUPTED = 130
@@ -55,6 +56,7 @@ def commands() -> None:
 
 commands.add_command(gate)
 commands.add_command(play)
+commands.add_command(spec)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from .. import tap
+from ..application_rules import Breach
 from ..bucket import Bucket
 from ..content import MISSING, Content
 from ..fact import Port
@@ -40,12 +41,12 @@ def show(value: Any) -> str:
     return text if len(text) <= VALUE_MAX else f"{text[:VALUE_MAX]}… ({len(text)} characters)"
 
 
-def exchange_file(bucket: Bucket) -> str:
-    """Where the bucket's exchange stands, inside the report's folder."""
+def exchange_file(bucket: Bucket | Breach) -> str:
+    """Where the finding's exchange stands, inside the report's folder."""
     return f"exchanges/{bucket.name}.exchange"
 
 
-def reproduce(bucket: Bucket, servers: list[str], options: list[str], folder: Path | None = None) -> str:
+def reproduce(bucket: Bucket | Breach, servers: list[str], options: list[str], folder: Path | None = None) -> str:
     """The command that shows it again; from the report's folder, or from where FOLDER is seen."""
     file = exchange_file(bucket) if folder is None else str(folder / exchange_file(bucket))
     words = ["bridgecheck", "play", file]
@@ -81,6 +82,20 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
                 "reproduce": reproduce(bucket, servers, options),
             }
             for bucket in outcome.buckets
+        ],
+        "application": [
+            {
+                "rule": breach.rule,
+                "level": breach.level,
+                "text": catalogue()[breach.rule].text,
+                "source": catalogue()[breach.rule].source,
+                "title": breach.what,
+                "routes": sorted(breach.routes),
+                "seen_in": breach.exchanges,
+                "exchange": exchange_file(breach),
+                "reproduce": reproduce(breach, servers[:1], options),
+            }
+            for breach in outcome.breaches
         ],
         "rules": _rules(outcome),
         "waived": [],
@@ -120,6 +135,9 @@ def run(outcome: Outcome) -> dict[str, Any]:
             }
             for bucket in outcome.buckets
         },
+        "application": {
+            breach.name: {"exchange": breach.session[-1].name, "detail": breach.detail[:VALUE_MAX]} for breach in outcome.breaches
+        },
     }
 
 
@@ -147,16 +165,19 @@ def write(folder: Path, outcome: Outcome, app: str, servers: list[str], options:
         sighting = bucket.shortest
         own = app if sighting.tap != "spec" else tap.PROBE
         write_whole(folder / exchange_file(bucket), tap.text(sighting.session, own))
+    for breach in outcome.breaches:
+        write_whole(folder / exchange_file(breach), tap.text(breach.session, app))
     data, volatile = report(outcome, servers, options), run(outcome)
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["stem"] = lambda path: Path(path).stem
     page = environment.from_string(files(__package__).joinpath("report.html.j2").read_text("utf-8"))
     exchanges = {bucket.name: tap.text(bucket.shortest.session, app).decode("utf-8", "replace") for bucket in outcome.buckets}
+    exchanges |= {breach.name: tap.text(breach.session, app).decode("utf-8", "replace") for breach in outcome.breaches}
     html = page.render(report=data, run=volatile, app=app, exchanges=exchanges, fail_on=outcome.fail_on)
     write_whole(folder / "report.html", html.encode())
     write_whole(folder / "run.json", _json(volatile))
     write_whole(folder / "report.json", _json(data))
-    known = {exchange_file(bucket) for bucket in outcome.buckets}
+    known = {exchange_file(finding) for finding in (*outcome.buckets, *outcome.breaches)}
     for old in (folder / "exchanges").glob("*.exchange"):
         if f"exchanges/{old.name}" not in known:
             old.unlink()  # of an earlier report in the same folder

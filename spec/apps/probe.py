@@ -32,9 +32,11 @@ def chosen(scope: Scope) -> str:
 async def app(scope: Scope, receive: Receive, send: Send) -> Any:
     if scope["type"] == "lifespan":
         return await lifespan(scope, receive, send)
+    if scope["type"] not in ("http", "websocket"):
+        raise NotImplementedError(f"the probe app does not speak {scope['type']}")
     name = chosen(scope)
     if scope["type"] == "http" and name in SOCKETS:
         name = "echo"
-    if scope["type"] not in ("http", "websocket") or (scope["type"] == "websocket") != (name in SOCKETS):
-        raise NotImplementedError(f"the probe app does not speak {scope['type']} as {name}")
+    if scope["type"] == "websocket" and name not in SOCKETS:
+        raise NotImplementedError(f"the probe app {name} does not speak WebSocket")
     return await APPS[name](scope, receive, send)

@@ -18,6 +18,9 @@ class Rule:
     level: str
     source: str
     text: str
+    since: str = ""  # the version of the specification that brought it, "" for always
+    seen: str = ""  # by what it can be seen
+    reason: str = ""  # why there is no case, where there is none
 
 
 @cache

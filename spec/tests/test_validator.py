@@ -555,3 +555,25 @@ def test_the_least_shows_what_an_app_takes_for_granted() -> None:
     with pytest.raises(KeyError):
         serve(wrapped, HTTP, [REQUEST])
     assert [violation.rule for violation in wrapped.violations] == ["HTTP-SCOPE-43"]
+
+
+def test_the_page_for_authors_lists_the_rules_under_their_levels() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "validator.md").read_text("utf-8")
+    listed: dict[str, list[str]] = {}
+    for section in page.partition("## The rules\n")[2].split("\n### ")[1:]:
+        head, _, table = section.partition("\n")
+        listed[head] = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| rule")]
+    rules = [catalogue()[name] for name in sorted(NAMED)]
+    assert listed == {
+        name: [f"| {rule.id} | {rule.text} |" for rule in rules if Violation(rule.id, "").level == name]
+        for name in (MUST, SHOULD, RELIANCE)
+    }
+
+
+def test_an_event_that_the_server_refused_was_not_sent() -> None:
+    async def try_again(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(2):
+            with pytest.raises(ValueError):
+                await send(start())
+
+    assert rules_of([try_again], HTTP, [REQUEST], ValueError("not now")) == set()

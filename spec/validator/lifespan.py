@@ -46,7 +46,7 @@ class LifespanCall(Call):
 
     def _on_returned(self) -> None:
         if not self.asked and not self.answered:
-            self._tell("GEN-PROTO-01", "the application returns from a scope of a type that it does not know", "'lifespan'")
+            self._tell("GEN-PROTO-01", "the application returns from the lifespan at once, and does not raise")
         for step in sorted(self.asked - self.answered):
             self._tell(_RULES[step][0], f"the application returns and has not answered lifespan.{step}")
 

@@ -1,6 +1,7 @@
 """Apps that are busy when their server is told to end. What they say goes to standard error, between the server's lines."""
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -11,14 +12,11 @@ def say(*words: Any) -> None:
     print("APP:     ", *words, file=sys.stderr, flush=True)
 
 
-class Gate:
-    """Open from the first request to /open on."""
-
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-
-
-gate = Gate()
+async def go() -> None:
+    """Wait until the test says so, by a file: connections are what is being looked at."""
+    say("waiting")
+    while not os.path.exists("go"):
+        await asyncio.sleep(0.01)
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -26,16 +24,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return await lifespan(receive, send)
     match scope["path"]:
         case "/wait":
-            say("waiting")
-            await asyncio.sleep(0.6)
+            await go()
             await answer(send, b"waited")
         case "/stream":
             await send({"type": "http.response.start", "status": 200, "headers": []})
-            for i in range(8):
-                await send({"type": "http.response.body", "body": b"%d" % i, "more_body": True})
-                if i == 0:
-                    say("waiting")
-                await asyncio.sleep(0.08)
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+            await go()
             await send({"type": "http.response.body", "body": b"end"})
         case "/stuck":
             say("waiting")
@@ -55,8 +49,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await answer(send, b"at last")
         case "/background":
             await answer(send, b"answered")
-            say("waiting")
-            await asyncio.sleep(0.6)
+            await go()
             say("background done")
         case "/upload":
             say("waiting")

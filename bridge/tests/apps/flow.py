@@ -106,3 +106,13 @@ async def count(call: Any, scope: Any, receive: Any, send: Any) -> None:
             break
     call.note("largest", largest)
     await answer(send, f"{size} {digest.hexdigest()}".encode())
+
+
+async def echo(call: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Sends what it receives, as it comes."""
+    await start(send)
+    more = True
+    while more:
+        event = await receive()
+        more = event["more_body"]
+        await send({"type": "http.response.body", "body": event["body"], "more_body": more})
