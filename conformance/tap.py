@@ -4,7 +4,7 @@ Knows files and the packages that ship them. Knows nothing of targets.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -63,10 +63,6 @@ def sessions(exchanges: Iterable[Exchange]) -> list[Session]:
 _WAITING = (b"\npause ", b"\nend open ", b"\nend close", b" within ", b"\nwait closed")  # what a case says that waits for silence or an end
 
 
-# What cases need that are not played by default: until the bridge speaks WebSocket, its gate could not be the same.
-NOT_YET = {"websocket"}
-
-
 def needs(exchange: Exchange) -> set[str]:
     """What a target must offer."""
     return set(exchange.meta.get("needs", "").split())
@@ -76,7 +72,6 @@ def spec(quick: bool = False) -> Tap:
     """The hand-written cases of spec/cases, for the probe app; quick ones wait for nothing and leave every server running."""
     with as_file(files("bridgecheck.spec").joinpath("cases")) as folder:
         found = [session for path in sorted(folder.glob("*.exchange")) for session in sessions(read(path))]
-    found = [session for session in found if not any(needs(exchange) & NOT_YET for exchange in session)]
     if quick:
         found = [session for session in found if not any(waits(exchange) for exchange in session)]
     return Tap("spec", False, found)
@@ -85,6 +80,11 @@ def spec(quick: bool = False) -> Tap:
 def waits(exchange: Exchange) -> bool:
     """Whether it waits for what may never come, or may end the server."""
     return bool(needs(exchange) - {"websocket"}) or any(word in exchange.text for word in _WAITING)
+
+
+def without(tap: Tap, left_out: set[str]) -> Tap:
+    """The same but for sessions with an exchange that needs any of these."""
+    return replace(tap, sessions=[session for session in tap.sessions if not any(needs(exchange) & left_out for exchange in session)])
 
 
 def speaks_websocket(taps: Iterable[Tap]) -> bool:

@@ -18,7 +18,7 @@ DEVIATIONS: list[dict[str, Any]] = tomllib.loads((BRIDGE / "deviations.toml").re
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the gate says of every case, with the probe app and the shop."""
     folder = tmp_path_factory.mktemp("gate")
-    command = [sys.executable, "-m", "bridgecheck", "gate", "bridgecheck.demo.shop:app", "--candidate", "bridge"]
+    command = [sys.executable, "-m", "bridgecheck", "gate", "bridgecheck.demo.shop:app", "--candidate", "bridge", "--without", "websocket"]
     command += ["--traffic", str(BRIDGE.parent / "demo" / "traffic"), "--report", str(folder / "report")]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
