@@ -78,6 +78,7 @@ class Connection(TypedDict):
 class Raised(TypedDict):
     type: str
     message: str
+    base: str  # the nearest built-in class that it is or derives from
 
 class Event(TypedDict, total=False):
     kind: str  # "received", "receive raised", "send", "sent", "send raised"

@@ -25,7 +25,7 @@ _PATHS = (
     (
         "call",
         r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|raised)"
-        r"|send\.(status|field\[.+\]|raised|raised-text|result|pending)"
+        r"|send\.(status|field\[.+\]|raised|raised-text|raised-type|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),
     ("socket", r"socket(\.(accept|ping|pong|close|close\.code|close\.reason|end|altered\[.+\]|fault\[.+\]))?"),

@@ -260,7 +260,7 @@ _TOLD = tuple(
         (r"receive\.(body-end|pieces|key(-absent)?\[(body|more_body)\])", "missing|added", "receive.body"),
         (r"(receive|send)\.event\[.*", "missing|added|count", r"\1.types"),
         (r"send\.(status|field\[.*|body|body-end|pieces|key(-absent)?\[(body|more_body)\])", "missing|added", "send.types"),
-        (r"send\.raised-text", ".*", "send.raised"),
+        (r"send\.raised-(text|type)", ".*", "send.raised"),
         (r"call\.(raised-text|result)", ".*", "call.end"),
         (r"call\.end", ".*still running.*", "send.pending"),
         (r"(receive|send)\.message\.(key\[.*|body)", ".*", r"\1.message.type"),

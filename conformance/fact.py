@@ -5,6 +5,7 @@ One way only: observation in, facts out. Knows nothing of other observations, of
 
 import marshal
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -304,6 +305,13 @@ def _raised(record: dict[str, Any]) -> tuple[str, str]:
     return text(raised["type"]), text(raised["message"])
 
 
+def _known_as(record: dict[str, Any]) -> str:
+    """The exception as an app can name it: one that is a server's own by the class of Python's that it derives from."""
+    kind = text(record["raised"]["type"])
+    package, dot, _ = kind.partition(".")
+    return kind if not dot or package in sys.stdlib_module_names else text(record["raised"]["base"])
+
+
 def _receive(facts: Facts, place: str, events: list[_Event], address: Address, socket: bool) -> None:
     received = [event for event in events if event.kind == "received"]
     content = [event for event in received if event.type == "http.request"]
@@ -402,7 +410,10 @@ def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address,
     left = [_raised(record)[0] for record in records if record["kind"] == "receive raised"]
     facts[place, "receive.raised"] = _folded(kind for kind in left if kind != _CANCELLED)
     refused = [_raised(record) for record in records if record["kind"] == "send raised"]
-    facts[place, "send.raised"] = tuple(kind for kind, _ in refused)
+    known = {_raised(record)[0]: _known_as(record) for record in records if record["kind"] == "send raised"}
+    facts[place, "send.raised"] = tuple(known[kind] for kind, _ in refused)
+    if any(known[kind] != kind for kind, _ in refused):
+        facts[place, "send.raised-type"] = tuple(kind for kind, _ in refused)
     facts[place, "send.raised-text"] = tuple(message for _, message in refused)
     results = [record["result"] for record in records if record["kind"] == "sent"]
     facts[place, "send.result"] = _folded(type_name(result) for result in results if result is not None)
@@ -410,7 +421,7 @@ def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address,
     facts[place, "call.end"] = call["end"]
     if call["raised"] is not None:
         kind, facts[place, "call.raised-text"] = _raised(call)
-        facts[place, "call.end"] = f"{call['end']} {kind}"
+        facts[place, "call.end"] = f"{call['end']} {known.get(kind, kind)}"
     elif call["result"] is not None:
         facts[place, "call.result"] = type_name(call["result"])
     properties = plain(call["properties"])

@@ -167,15 +167,16 @@ struct payload {
 
 static PyObject *next_value(struct payload *payload) { return values_next(payload->state, &payload->cursor); }
 
-/* {"type", "message"} of a payload [type name, message]. */
+/* {"type", "message", "base"} of a payload [type name, message, base]. */
 static PyObject *raised_of(struct payload *payload) {
     struct binding_state *state = payload->state;
-    PyObject *pair = next_value(payload), *raised = pair ? PyDict_New() : NULL;
-    bool whole = pair && PyList_CheckExact(pair) && PyList_GET_SIZE(pair) == 2;
-    if (raised && (binding_put(raised, state->type, Py_NewRef(whole ? PyList_GET_ITEM(pair, 0) : pair)) ||
-                   binding_put(raised, state->message, whole ? Py_NewRef(PyList_GET_ITEM(pair, 1)) : PyUnicode_FromString(""))))
+    PyObject *list = next_value(payload), *raised = list ? PyDict_New() : NULL;
+    bool whole = list && PyList_CheckExact(list) && PyList_GET_SIZE(list) == 3;
+    if (raised && (binding_put(raised, state->type, Py_NewRef(whole ? PyList_GET_ITEM(list, 0) : list)) ||
+                   binding_put(raised, state->message, whole ? Py_NewRef(PyList_GET_ITEM(list, 1)) : PyUnicode_FromString("")) ||
+                   binding_put(raised, state->base, Py_NewRef(whole ? PyList_GET_ITEM(list, 2) : list))))
         Py_CLEAR(raised);
-    Py_XDECREF(pair);
+    Py_XDECREF(list);
     return raised;
 }
 

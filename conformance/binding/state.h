@@ -10,7 +10,7 @@
 
 // clang-format off
 #define BINDING_NAMES(NAME)                                                                                                   \
-    NAME(alone) NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(client_port) NAME(column) NAME(complete)       \
+    NAME(alone) NAME(base) NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(client_port) NAME(column) NAME(complete)       \
     NAME(compressed) NAME(connection) NAME(connections) NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events)         \
     NAME(faults) NAME(fields) NAME(file) NAME(first) NAME(frames) NAME(framing) NAME(hash) NAME(host) NAME(interim)           \
     NAME(key) NAME(kind) NAME(last) NAME(length) NAME(line) NAME(message) NAME(messages) NAME(name) NAME(opcode)              \

@@ -145,7 +145,7 @@ def rich() -> dict[str, Any]:
     traced = {"length": len(long), "hash": fnv(long), "first": long[:4096], "last": long[-4096:]}
     fields = [(b"content-type", b"application/json"), (b"content-encoding", b"gzip"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
     hints = {"status": 103, "reason": b"Early Hints", "fields": [(b"link", b"</a.css>"), (b"link", b"</b.css>")]}
-    refused = {"type": "builtins.OSError", "message": "gone"}
+    refused = {"type": "server.Gone", "message": "gone", "base": "OSError"}
     streamed = [
         received(b"he", type="http.request", body=b"he", more_body=True),
         *send(b"", type="http.response.start", status=200, headers=fields, trailers=True),
@@ -161,8 +161,8 @@ def rich() -> dict[str, Any]:
         *send(long, type="http.response.body", body=traced),
     ]
     failed = [
-        {"kind": "receive raised", "raised": {"type": "asyncio.exceptions.CancelledError", "message": ""}},
-        {"kind": "receive raised", "raised": {"type": "builtins.RuntimeError", "message": "no"}},
+        {"kind": "receive raised", "raised": {"type": "asyncio.exceptions.CancelledError", "message": "", "base": "BaseException"}},
+        {"kind": "receive raised", "raised": {"type": "RuntimeError", "message": "no", "base": "RuntimeError"}},
         *send(b"", type="http.response.start", status=Instance("http.HTTPStatus", 200), headers=()),
         *send(b"half", type="http.response.body", body=Instance("bytearray", b"half"), more_body=True),
         received(b"", type="http.disconnect"),
@@ -193,7 +193,7 @@ def rich() -> dict[str, Any]:
     calls = [
         call(scope=scope, events=streamed),
         call(scope=call()["scope"] | {"server": ["127.0.0.1", 1000]}, events=uploaded, result=5),
-        call(events=failed, end="raised", raised={"type": "builtins.ValueError", "message": "bad"}),
+        call(events=failed, end="raised", raised={"type": "ValueError", "message": "bad", "base": "ValueError"}),
         call(
             connection="chat", events=socket, end="still running", scope=call()["scope"] | {"type": "websocket", "subprotocols": ["chat"]}
         ),

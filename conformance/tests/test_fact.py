@@ -145,6 +145,7 @@ NOT_COMPARED: tuple[tuple[str, str, str], ...] = (
     ),
     (r"calls/./events/\d+", "swap (send|sent|send raised), (send|sent|send raised)", "how many calls of `send()` had not come back"),
     (r"calls/2/events/0", "drop|double|swap .*", "how often a read was cancelled by the app itself"),
+    (r"calls/2/(events/[01]/)?raised/base", "value", "by the built-in class it derives from"),  # where that is its type, or not asked
     (r"calls/2/events/[01]/raised/message", "value", "texts of exceptions that left `receive()`"),
     (r"calls/2/events/1", "double", "how often the same came again"),
     (r"calls/0/events/10|calls/2/events/6", "double", "how often a disconnect was repeated"),

@@ -184,7 +184,7 @@ def test_an_app_that_raises(pair: Player) -> None:
     observation = played(pair, exchange(GET.format(path="/raise")))
     (call,) = observation["calls"]
     assert (statuses(observation), ends(observation)) == ([[500]], ["closed"])
-    assert (call["end"], call["raised"]) == ("raised", {"type": "LookupError", "message": "not here"})
+    assert (call["end"], call["raised"]) == ("raised", {"type": "LookupError", "message": "not here", "base": "LookupError"})
 
 
 def test_half_close_ends_our_side_only(pair: Player) -> None:

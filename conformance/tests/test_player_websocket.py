@@ -16,8 +16,8 @@ import pytest
 from bridgecheck.conformance._player import Player
 
 from .few_lines import alone, answering, exchange, exchanges, head_of, marked, server
-from .served import until
 from .test_player import uvicorn
+from .watched import until
 
 if TYPE_CHECKING:
     from bridgecheck.conformance._player import Observation, WebSocket

@@ -352,6 +352,24 @@ def test_a_code_of_another_kind_is_another_value() -> None:
     assert here(seen(CLOSED), seen(message(CLOSE))) == [("socket.close.code", "value")]
 
 
+def test_a_servers_own_exception_is_known_by_the_built_in_class() -> None:
+    def refused(kind: str, base: str, left: bool = True) -> dict[str, Any]:
+        raised = {"type": kind, "message": "", "base": base}
+        events = [*say("a")[:1], {"kind": "send raised", "raised": raised}]
+        return seen(calls=[talked(*events, **({"end": "raised", "raised": raised} if left else {}))])
+
+    one, other = refused("one.Lost", "OSError"), refused("other.Gone", "OSError")
+    assert [(d.path, d.severity) for d in found(one, other)] == [("send.raised-type", "drift")]
+    assert [(d.path, d.kind) for d in found(one, refused("OSError", "OSError"))] == [("send.raised-type", "missing")]
+    assert here(one, refused("RuntimeError", "RuntimeError")) == [("send.raised", "value")]
+    assert here(one, refused("asyncio.exceptions.InvalidStateError", "Exception")) == [("send.raised", "value")]
+    told = facts_of(one, HERE)
+    assert told["main call 1", "send.raised"] == ("OSError",)
+    assert told["main call 1", "call.end"] == "raised OSError"
+    own = changed(one, ("calls", 0, "raised"), {"type": "app.Own", "message": "", "base": "OSError"})
+    assert facts_of(own, HERE)["main call 1", "call.end"] == "raised app.Own"
+
+
 # --- demands ---------------------------------------------------------------------------------------------------------------------------
 
 
