@@ -104,6 +104,19 @@ _WORDS = {
 }
 
 
+_NAMES = {  # what is not plain from a path; the longer first
+    "socket.close.reason": "reason in the server's close frame",
+    "socket.close.code": "code in the server's close frame",
+    "receive.message": "WebSocket message that the app received",
+    "socket.accept": "Sec-WebSocket-Accept that fits the key",
+    "socket.close": "close frame of the server over the WebSocket",
+    "send.message": "WebSocket message that the app sent",
+    "socket.ping": "pings of the server over the WebSocket",
+    "socket.pong": "pongs of the server over the WebSocket",
+    "socket.end": "end of the WebSocket",
+    "message": "WebSocket message of the server",
+    "socket": "WebSocket",
+}
 _SOCKET_PARTS = {
     "message.altered": "a message",
     "socket.altered[count]": "the number of messages",
@@ -111,6 +124,16 @@ _SOCKET_PARTS = {
     "socket.altered[code]": "the code of the close",
     "socket.altered[reason]": "the reason of the close",
 }
+
+
+def _named(path: str) -> str:
+    """A path, or what stands for it in words, with its part in parentheses."""
+    for name, words in _NAMES.items():
+        if path == name:
+            return words
+        if path.startswith(f"{name}."):
+            return f"{words} ({path.removeprefix(f'{name}.')})"
+    return path
 
 
 def title(difference: Difference) -> str:
@@ -138,7 +161,7 @@ def title(difference: Difference) -> str:
     words = _WORDS
     if path in ("response", "call", "connection", "socket", "message", "receive.message", "send.message"):
         words = {"missing": "missing under the candidate", "added": "one more under the candidate"}
-    return f"{path}: {words.get(kind) or kind.replace('→', ' → ')}"
+    return f"{_named(path)}: {words.get(kind) or kind.replace('→', ' → ')}"
 
 
 def buckets(found: Iterable[tuple[tuple[Exchange, ...], str, Finding]]) -> list[Bucket]:

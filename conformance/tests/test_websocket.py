@@ -11,7 +11,7 @@ from bridgecheck.conformance.difference import Difference, differences
 from bridgecheck.conformance.fact import Facts, facts_of
 from bridgecheck.conformance.websocket import Message, accepts
 
-from .observations import ACCEPT, HERE, KEY, changed, fnv, here, message, observation, received, response, send, talked, upgraded
+from .observations import ACCEPT, HERE, KEY, call, changed, fnv, here, message, observation, received, response, send, talked, upgraded
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CLOSED = message(CLOSE, b"\x03\xe8")
@@ -250,6 +250,12 @@ def test_a_refused_handshake_is_one_difference() -> None:
     causes = [path for path, _ in here(seen(CLOSED), refused)]
     assert "response.status" in causes
     assert not {"socket", "end", "message", "socket.end", "socket.close"} & set(causes)
+    all_of_it = {d.path for d in found(seen(message(TEXT, b"a"), CLOSED), refused)}
+    assert "socket" in all_of_it and not any(path.startswith(("socket.", "message")) for path in all_of_it)
+    unasked = observation([response(400, b"", [])], [])
+    talk = seen(message(TEXT, b"a"), calls=[talked(received(b"", type="websocket.receive", text="a"), *say("a"))])
+    assert here(talk, unasked) == [("request", "served→refused")]
+    assert not any(" message " in d.place or " receive " in d.place or " send " in d.place for d in found(talk, unasked))
 
 
 def test_how_a_socket_ended_is_told_once() -> None:
@@ -301,6 +307,7 @@ def test_the_close_of_the_app_is_passed_on() -> None:
 
     reference = closing(4001, b"\x0f\xa1x", "ws")
     assert here(reference, closing(4002, b"\x0f\xa2x", "wss")) == [("scope.scheme", "value")]
+    assert here(reference, closing(4002, b"\x0f\xa3x", "wss")) == [("scope.scheme", "value"), ("socket.close.code", "value")]
     assert here(reference, closing(4001, b"\x0f\xa2x", "wss")) == [("scope.scheme", "value"), ("socket.close.code", "value")]
     assert here(reference, closing(4001, b"\x0f\xa1y", "wss")) == [("scope.scheme", "value"), ("socket.altered[reason]", "added")]
 
@@ -327,6 +334,12 @@ def test_a_step_that_waited_in_vain_goes_with_what_did_not_come() -> None:
     for observed in (one, other):
         observed["connections"].append(observed["connections"][0] | {"name": "second", "websocket": None, "responses": []})
     assert ("script[closed]", "added") in here(one, waited(other, (7, "closed")))
+
+
+def test_a_handshake_that_is_served_as_a_plain_request_is_one_difference() -> None:
+    plain = observation([response(fields=[(b"upgrade", b"h2c"), (b"content-type", b"text/plain"), (b"content-length", b"5")])], [call()])
+    assert [(path, kind) for path, kind in here(seen(CLOSED), plain) if path != "scope.http_version"] == [("scope.type", "value")]
+    assert [(path, kind) for path, kind in here(plain, seen(CLOSED)) if path != "scope.http_version"] == [("scope.type", "value")]
 
 
 def test_what_an_app_did_not_stay_to_receive_is_not_missing() -> None:

@@ -210,6 +210,52 @@ static void put_length(char header[10], size_t length) {
         header[2 + i] = (char)(length >> 8 * (7 - i));
 }
 
+/* The shortest form of each length, and one longer: opcode, header behind it, length, faults of the form and of the length of a control
+ * frame. */
+static void test_the_bounds_of_lengths(void **state) {
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t header_size, length;
+        unsigned forms, controls;
+    } frames[] = {
+        {BYTES("\x82\x7d"), 125, 0, 0},
+        {BYTES("\x89\x7d"), 125, 0, 0},
+        {BYTES("\x82\x7e\x00\x7d"), 125, 1, 0},
+        {BYTES("\x82\x7e\x00\x7e"), 126, 0, 0},
+        {BYTES("\x89\x7e\x00\x7e"), 126, 0, 1},
+        {BYTES("\x82\x7e\xff\xff"), 65535, 0, 0},
+        {BYTES("\x82\x7f\x00\x00\x00\x00\x00\x00\xff\xff"), 65535, 1, 0},
+        {BYTES("\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"), 65536, 0, 0},
+    };
+    char *payload = calloc(65536, 1);
+    assert_non_null(payload);
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        struct websocket_reader reader;
+        websocket_reader_init(&reader, &AGREED[PLAIN], BYTES("t0ken"), NULL);
+        assert_int_equal(websocket_reader_feed(&reader, frames[i].header, frames[i].header_size), 0);
+        assert_int_equal(websocket_reader_feed(&reader, payload, frames[i].length), 0);
+        assert_true(reader.count == 1 && reader.messages[0].complete);
+        assert_int_equal(reader.messages[0].content_size, frames[i].length);
+        assert_int_equal(reader.faults[WEBSOCKET_LENGTH], frames[i].forms);
+        assert_int_equal(reader.faults[WEBSOCKET_CONTROL_LENGTH], frames[i].controls);
+        websocket_reader_free(&reader);
+    }
+    free(payload);
+}
+
+static void test_what_is_not_kept_is_not_held(void **state) {
+    (void)state;
+    struct websocket_reader reader;
+    websocket_reader_init(&reader, &AGREED[DEFLATE], BYTES("t0ken"), NULL);
+    assert_int_equal(websocket_reader_feed(&reader, BYTES("\x81\x01"
+                                                          "x\x8a\x05t0ken\xc1\x07\xf2\x48\xff\xff\xff\xff\xff")),
+                     0);
+    assert_int_equal(reader.faults[WEBSOCKET_DEFLATE], 1);
+    assert_int_equal(reader.held, 1);
+    websocket_reader_free(&reader);
+}
+
 static void test_content_is_kept_up_to_a_bound(void **state) {
     (void)state;
     size_t size = WEBSOCKET_CONTENT_MAX + 3;
@@ -304,6 +350,8 @@ int main(void) {
         cmocka_unit_test(test_transcripts_in_every_cut),
         cmocka_unit_test(test_each_allocation_fails),
         cmocka_unit_test(test_agreed),
+        cmocka_unit_test(test_the_bounds_of_lengths),
+        cmocka_unit_test(test_what_is_not_kept_is_not_held),
         cmocka_unit_test(test_content_is_kept_up_to_a_bound),
         cmocka_unit_test(test_messages_are_counted_up_to_a_bound),
         cmocka_unit_test(test_what_is_inflated_is_bounded),
