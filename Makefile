@@ -72,7 +72,7 @@ build/native/made-from: ci/native.py ci/native.txt | .venv/locked
 FLAVOUR := unit
 EXTRA := -O1
 OUT := build/$(FLAVOUR)
-FOLDERS := bridge/core conformance/exchange conformance/player conformance/guard spec/observer/recorder
+FOLDERS := bridge/core conformance/exchange conformance/player conformance/recorder conformance/guard spec/observer/recorder
 sources = $(filter-out %/module.c %_test.c,$(wildcard $(1)/*.c $(1)/tests/*.c))
 TESTS := $(patsubst %.c,$(OUT)/%,$(foreach folder,$(FOLDERS),$(wildcard $(folder)/tests/*_test.c)))
 
@@ -89,9 +89,10 @@ $(OUT)/$(1)/tests/%_test: $(OUT)/$(1)/tests/%_test.o $(OUT)/$(1).a $(2)
 	$$(CC) $$(EXTRA) $$^ -lcmocka -pthread $(3) -o $$@
 endef
 NATIVE := build/native/lib/libllhttp.a build/native/lib/libuv.a
-$(foreach folder,$(filter-out bridge/core conformance/player,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
-$(eval $(call unit_rules,bridge/core,$(NATIVE)))
+$(foreach folder,$(filter-out bridge/core conformance/player conformance/recorder,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
+$(eval $(call unit_rules,bridge/core,$(NATIVE),-lz))
 $(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE),-lz))
+$(eval $(call unit_rules,conformance/recorder,$(OUT)/conformance/exchange.a $(NATIVE)))
 
 $(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 $(OUT)/%.o: %.c
@@ -111,8 +112,10 @@ fuzz: build/native/made-from
 	@mkdir -p build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 	build/fuzz/fuzz_$(T) -max_total_time=$(S) -timeout=10 -artifact_prefix=build/fuzz/ $(addprefix -dict=,$(wildcard fuzz/$(T).dict)) build/fuzz/corpus/$(T) fuzz/corpus/$(T)
 
-# A target that tests the bridge links its core, the others the player: both have a connection and a response.
-build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
+# A target that tests the bridge links its core, one of the recorder that, the others the player: all have a connection and a response.
+build/fuzz/fuzz_record: build/fuzz/fuzz/fuzz_record.o build/fuzz/conformance/recorder.a build/fuzz/conformance/exchange.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
+build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -lz -o $@
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -lz -o $@

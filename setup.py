@@ -57,12 +57,14 @@ def extensions() -> list[Extension]:
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited else [],
             py_limited_api=limited,
             # Only the init function is seen from outside: a libuv that is would take over uvloop's calls.
+            libraries=["z"] if name.endswith("._bridge") else [],
             extra_compile_args=["-std=c11", "-fvisibility=hidden"],
             extra_link_args=["-Wl,--exclude-libs,ALL"],
         )
         for name, folders, limited in [
             ("bridgecheck.bridge._bridge", ["bridge/core", "bridge/asgi"], False),
             ("bridgecheck.conformance._player", ["conformance/exchange", "conformance/player", "conformance/binding"], False),
+            ("bridgecheck.conformance._recording", ["conformance/exchange", "conformance/recorder"], False),
             ("bridgecheck.conformance._guard", ["conformance/guard"], False),
             # Loaded by whatever Python the candidate runs on, so: the limited API, one binary for every version.
             ("bridgecheck.spec.observer.bridgecheck_observer._recorder", ["spec/observer/recorder"], True),
@@ -74,7 +76,7 @@ class BuildExtensions(build_ext):
     """Builds llhttp and libuv first, for what links them."""
 
     def build_extension(self, extension: Extension) -> None:
-        if extension.name.endswith(("._bridge", "._player")):
+        if extension.name.endswith(("._bridge", "._player", "._recording")):
             native = runpy.run_path("ci/native.py")
             try:
                 folder = native["build"]()

@@ -26,6 +26,36 @@ class Cycle:
     def close(self) -> None: ...
     def finish(self) -> None: ...
 
+class Session:
+    """One WebSocket, and the call of the app that serves it; made by the server only. What its methods do is said in
+    bridge/asgi/session_object.c."""
+
+    complete: bool  # the handshake is answered, or the connection gone
+    close_sent: bool  # the app or the server has closed it
+    denial: Any  # what the app has said so far of a response that refuses; None: nothing
+
+    @property
+    def disconnected(self) -> bool: ...
+    @property
+    def open(self) -> bool: ...
+    @property
+    def closing(self) -> bool: ...
+    @property
+    def scope(self) -> dict[str, Any]: ...
+    @property
+    def offered(self) -> list[str]: ...
+    def call(self) -> Awaitable[Any]: ...
+    def receive(self) -> dict[str, Any] | None: ...
+    def receiver(self) -> asyncio.Future[Any]: ...
+    def sender(self) -> asyncio.Future[Any] | None: ...
+    def forget(self, future: asyncio.Future[Any]) -> None: ...
+    def push(self, event: dict[str, Any]) -> None: ...
+    def accept(self, fields: list[tuple[bytes, bytes]], subprotocol: bytes | None) -> None: ...
+    def refuse(self, status: int, reason: str, fields: list[tuple[bytes, bytes]], content: bytes) -> None: ...
+    def send(self, data: Any) -> bool: ...
+    def close(self, code: int, reason: bytes) -> bool: ...
+    def finish(self) -> None: ...
+
 class Server:
     """All of one process's connections. Belongs to the thread and loop it was made in; from another thread its methods raise RuntimeError.
 
@@ -73,6 +103,30 @@ class Server:
     ) -> None: ...
     def listen(self, fd: int, backlog: int) -> None:
         """Accept connections on fd, a bound stream socket. The server owns fd from the call on, also where listening fails (OSError)."""
+
+    def serve_websockets(
+        self,
+        *,
+        faces: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]],
+        refused: Callable[[int, str], None],
+        broken_text: Callable[[bytes], None],
+        compresses: bool,
+        max_size: int,
+        max_queue: int,
+        ping_interval: float,
+        ping_timeout: float,
+    ) -> None:
+        """From now on offers to upgrade to WebSocket are taken up; before, and without, they are requests like any other.
+
+        faces          (run, receive, send), the coroutine functions of bridge/websocket.py; each gets the session as first argument
+        refused        called as refused(status, reason) where the server answers a handshake with an error
+        broken_text    called as broken_text(data) for a text message that is no UTF-8; the session closes
+        compresses     whether permessage-deflate is taken up
+        max_size       bytes of a message
+        max_queue      messages of one reading that are told before they are asked for
+        ping_interval  seconds; 0: no pings
+        ping_timeout   seconds; negative: none
+        """
 
     def stop_listening(self) -> None:
         """Close the listening sockets. Connections stay."""

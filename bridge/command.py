@@ -52,6 +52,27 @@ def _path(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--uds", default=None, callback=_path, help="Listen on this Unix socket instead.")
 @click.option("--loop", metavar="[auto|asyncio|uvloop|none|MODULE:ATTR]", default=Options.loop, show_default=True, help="Event loop.")
 @click.option(
+    "--ws", type=click.Choice(["auto", "none", "websockets-sansio"]), default=Options.ws, show_default=True, help="WebSocket protocol."
+)
+@click.option("--ws-max-size", type=int, default=Options.ws_max_size, show_default=True, help="Bytes of a WebSocket message.")
+@click.option("--ws-max-queue", type=int, default=Options.ws_max_queue, show_default=True, help="WebSocket messages that may wait.")
+@click.option("--ws-ping-interval", type=float, default=Options.ws_ping_interval, show_default=True, metavar="SECONDS", help="0: no pings.")
+@click.option(
+    "--ws-ping-timeout",
+    type=float,
+    default=Options.ws_ping_timeout,
+    show_default=True,
+    metavar="SECONDS",
+    help="Close a WebSocket whose client leaves a ping without an answer for this long.",
+)
+@click.option(
+    "--ws-per-message-deflate",
+    type=bool,
+    default=Options.ws_per_message_deflate,
+    show_default=True,
+    help="Compress WebSocket messages where the client offers to.",
+)
+@click.option(
     "--lifespan", type=click.Choice(["auto", "on", "off"]), default=Options.lifespan, show_default=True, help="Lifespan protocol."
 )
 @click.option(

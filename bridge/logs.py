@@ -107,6 +107,31 @@ def log_access(scope: dict[str, Any], status: int) -> None:
     access_logger.info('%s - "%s %s HTTP/%s" %d', client, scope["method"], path, scope["http_version"], status)
 
 
+def log_websocket(scope: dict[str, Any], status: int | None) -> None:
+    """The line of how an app has answered a WebSocket handshake: None is accepted. It goes where the server's own lines go."""
+    client = scope.get("client")
+    client = "%s:%d" % client if client else ""  # noqa: UP031
+    path = quote(scope["path"])
+    if query := scope["query_string"]:
+        path = f"{path}?{query.decode('ascii')}"
+    if status is None:
+        logger.info('%s - "WebSocket %s" [accepted]', client, path)
+    else:
+        logger.info('%s - "WebSocket %s" %d', client, path, status)
+
+
+def log_rejected(status: int, reason: str) -> None:
+    logger.info("connection rejected (%d %s)", status, reason)
+
+
+def log_broken_text(data: bytes) -> None:
+    """A text message was none."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        logger.exception("Invalid UTF-8 sequence received from client.")
+
+
 def _default(use_colors: bool | None) -> dict[str, Any]:
     """Messages to standard error, access lines to standard output."""
     return {

@@ -13,6 +13,12 @@ class Options:
     port: int = 8000
     uds: str | None = None
     loop: str = "auto"  # auto, asyncio, uvloop, none, or module:attribute of a function that makes a loop
+    ws: Literal["auto", "none", "websockets-sansio"] = "auto"  # auto is websockets-sansio, as with uvicorn
+    ws_max_size: int = 16777216  # bytes of a message
+    ws_max_queue: int = 32  # messages
+    ws_ping_interval: float = 20.0  # 0: no pings
+    ws_ping_timeout: float = 20.0
+    ws_per_message_deflate: bool = True
     lifespan: Literal["auto", "on", "off"] = "auto"
     interface: Literal["auto", "asgi3", "asgi2"] = "auto"
     log_config: str | None = None  # file; None: uvicorn's own lines

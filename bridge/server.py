@@ -13,11 +13,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import FrameType
 
-from . import _bridge, faces
+from . import _bridge, faces, websocket
 from .application import STARTUP_FAILURE, ImportStringError, find, find_app, load
 from .forwarded import forwarded
 from .lifespan import Lifespan
-from .logs import access_logger, bold, configure, cyan, log_access, logger, phrase
+from .logs import access_logger, bold, configure, cyan, log_access, log_broken_text, log_rejected, logger, phrase
 from .options import Options
 from .sockets import UnixSocket, bind
 
@@ -104,6 +104,8 @@ class Server:
         if self._lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
         self._native = self._make_native(app.call, app.asgi_version)
+        if self.options.ws != "none":
+            self._serve_websockets()
         self._end = self._close_with_loop()
         await anext(self._end)
         try:
@@ -141,6 +143,19 @@ class Server:
             log_access=log_access,
             forwarded=forwarded(trusted) if options.proxy_headers else None,
             reset_context=options.reset_contextvars,
+        )
+
+    def _serve_websockets(self) -> None:
+        options = self.options
+        self._native.serve_websockets(
+            faces=(websocket.run, websocket.receive, websocket.send),
+            refused=log_rejected,
+            broken_text=log_broken_text,
+            compresses=options.ws_per_message_deflate,
+            max_size=options.ws_max_size,
+            max_queue=options.ws_max_queue,
+            ping_interval=options.ws_ping_interval,
+            ping_timeout=options.ws_ping_timeout,
         )
 
     async def _close_with_loop(self) -> AsyncIterator[None]:

@@ -86,12 +86,12 @@ class Side:
         self._server = server
         self._workload = workload
         self._length = 0  # of one answer on the wire
-        self._requests = 0
+        self.requests = 0
 
     def check_answer(self) -> Answer:
         """The answer to the workload's request, as expected, twice on one connection."""
         (answer, length), again = ask(self._server.address, self._workload.target, 2)
-        self._requests += 2
+        self.requests += 2
         for one, its_length in ((answer, length), again):
             if one.without_names() != self._workload.expected or its_length != length:
                 raise Unmeasured(f"{self.name} does not answer as expected:\n  {one}\n  {self._workload.expected}")
@@ -103,7 +103,7 @@ class Side:
         counted = wrk(self._server, self._workload.target, seconds)
         cpu_seconds = self._server.cpu_seconds() - before
         self._server.check_alive()
-        self._requests += counted["requests"]
+        self.requests += counted["requests"]
         check_counted(self.name, counted, self._length)
         if cpu_seconds <= 0:
             raise Unmeasured(f"{self.name} used no CPU: another process answers")
@@ -112,8 +112,8 @@ class Side:
     def access_line(self) -> bytes:
         """The line of a request in the access log, without the client's port; there must be one for each request."""
         lines = ACCESS_LINE.findall(self._server.output.read_bytes())
-        if len(lines) < self._requests:
-            raise Unmeasured(f"{self.name} wrote {len(lines)} lines of access log for at least {self._requests} requests")
+        if len(lines) < self.requests:
+            raise Unmeasured(f"{self.name} wrote {len(lines)} lines of access log for at least {self.requests} requests")
         return PORT.sub(b"127.0.0.1:PORT", lines[0])
 
 

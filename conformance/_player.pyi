@@ -23,6 +23,7 @@ class Exchange:
     requests: list[tuple[bytes, bytes]]  # (method, target) of each request that llhttp finds in what it sends, for the route table
     steps: list[tuple[int, str, bytes]]  # (line, its words, bytes of a send without values) to show it to a person
     sends: int  # bytes it sends, for choosing the shortest
+    process: list[tuple[int, str, tuple[str, ...]]]  # its process steps: (line, "start", "signal" or "exit", what stands behind)
 
 def parse(data: bytes, file: str) -> list[Exchange]:
     """All exchanges of a file, in file order. Raises ExchangeError; `file` is only for the message."""
@@ -134,12 +135,14 @@ class Player:
         *,
         jobs: int = 32,
         progress: Callable[[int], bool] | None = None,
+        process: Callable[[int, str, tuple[str, ...]], bool] | None = None,
     ) -> list[list[tuple[Observation, ...] | None]]:
         """Play each session's exchanges in order, up to `jobs` sessions side by side; what is `alone` runs with nothing beside it.
 
         Per session and exchange: the observations in the order of the targets, or None where it was not played because a target was gone
         (its connect was refused: play returns early, what was under way is finished). `progress(played)` is called about ten times a
-        second; a true answer stops the run. Raises NotImplementedError for steps the player has not learnt, with the line.
+        second; a true answer stops the run. `process(target, "signal" or "exit", words)` is called for the process steps, again and again
+        until it says that what the step waits for is so. Raises NotImplementedError for steps the player has not learnt, with the line.
         """
     def unclaimed(self) -> list[list[Call]]:
         """Per target, calls traced since the last question that no exchange claims; lifespan calls are in `lifespans`."""

@@ -13,8 +13,9 @@ from typing import Any
 from .content import MISSING, Content
 from .errors import UsageError
 from .fact import Facts, Key
-from .value import Length, same
+from .value import Container, Length, Port, same
 
+PROCESS, STEP = "process", "line"  # places that are there once, and are not said
 # The paths of docs/observation.md that a clause can name, by the part of an exchange they stand in.
 _PATHS = (
     (
@@ -32,8 +33,11 @@ _PATHS = (
     ("socket message", r"message(\.(type|body|fragments|compressed|complete|altered))?"),
     ("call receive", r"receive\.message(\.(type|body|key\[.+\]))?"),
     ("call send", r"send\.message(\.(type|body|key\[.+\]))?"),
+    (PROCESS, r"process\.(ready|exit)"),
     ("", r"connection|end|stray|garbage|rest"),
+    (STEP, r"script\[.+\]"),  # of any step: lines move when a file is edited
 )
+IS, NOT, HOLDS = "=", "not =", "holds"  # how the values of a clause are meant
 _TOKEN = re.compile(
     r"""[ ]*(?:
         (?P<text>b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*')
@@ -67,12 +71,24 @@ class Clause:
     spot: Key
     values: tuple[tuple[Any, ...], ...] | None
     absent: bool  # it may be missing
+    kind: str = IS
 
     def holds(self, facts: Facts) -> bool:
-        fact = facts.get(self.spot, MISSING)
+        fact = self._fact(facts)
         if fact is MISSING:
             return self.absent
-        return self.values is None or any(_is(fact, value) for value in self.values)
+        return self.values is None or self._fits(fact)
+
+    def _fact(self, facts: Facts) -> Any:
+        place, path = self.spot
+        if place == STEP:
+            return next((value for (line, name), value in facts.items() if name == path and line.startswith("line ")), MISSING)
+        return facts.get(self.spot, MISSING)
+
+    def _fits(self, fact: Any) -> bool:
+        assert self.values is not None
+        fits = _holds if self.kind == HOLDS else _is
+        return any(fits(fact, value) for value in self.values) != (self.kind == NOT)
 
     @property
     def free(self) -> bool:
@@ -82,15 +98,14 @@ class Clause:
     def observed(self, facts: Facts) -> str:
         """What this fact is, as a clause would say it."""
         place, path = self.spot
-        name = path if place == "main" or place.endswith(" 1") and place.startswith("main ") else f"{place} {path}"
-        fact = facts.get(self.spot, MISSING)
+        name = path if re.fullmatch(r"main( (response|call) 1)?|line|process", place) else f"{place} {path}"
+        fact = self._fact(facts)
         if fact is MISSING:
             return f"{name} missing"
         if path in _PARTS and fact is True:
             return f"{name} present"
-        parts = fact if isinstance(fact, tuple) else (fact,)
-        text = ", ".join(map(_shown, parts)) or "()"
-        if self.values is None or not any(_is(fact, value) for value in self.values):
+        text = ", ".join(map(_shown, _parts(fact))) or "()"
+        if self.values is None or not self._fits(fact):
             text = _DATE.sub("{date}", text)
         return f"{name} = {text}" if len(text) <= SHOWN_MAX else f"{name} = {text[:SHOWN_MAX]}…"
 
@@ -140,20 +155,32 @@ class Demand:
 NOTHING = Demand()
 
 
+def _parts(fact: Any) -> list[Any]:
+    return [_plain(part) for part in (fact if isinstance(fact, tuple) else (fact,))]
+
+
 def _is(fact: Any, value: tuple[Any, ...]) -> bool:
-    parts = fact if isinstance(fact, tuple) else (fact,)
-    return len(parts) == len(value) and all(same(_plain(part), item) for part, item in zip(parts, value, strict=True))
+    parts = _parts(fact)
+    return len(parts) == len(value) and all(map(same, parts, value))
+
+
+def _holds(fact: Any, value: tuple[Any, ...]) -> bool:
+    """Whether these parts are among those of the fact, in this order."""
+    parts = iter(_parts(fact))
+    return all(any(same(part, item) for part in parts) for item in value)
 
 
 def _plain(part: Any) -> Any:
+    """What a clause can name: of a container, and of a port that we chose, that is the type."""
     if isinstance(part, Content):
         return part.data
+    if isinstance(part, (Container, Port)):
+        return part.type
     return part.text if isinstance(part, Length) else part
 
 
 def _shown(part: Any) -> str:
     """A part of a fact, written as a value of a clause where there is such a value."""
-    part = _plain(part)
     if isinstance(part, bool):
         return "yes" if part else "no"
     if part is None:
@@ -194,7 +221,9 @@ def _written(tokens: Sequence[Token]) -> str:
 
 def _clause(tokens: list[Token]) -> Clause:
     """[place] path condition."""
-    equals = tokens.index(("mark", "=")) if ("mark", "=") in tokens else None
+    kind = HOLDS if ("word", HOLDS) in tokens else IS
+    mark = ("word", HOLDS) if kind == HOLDS else ("mark", "=")
+    equals = tokens.index(mark) if mark in tokens else None
     head = tokens[:-1] if equals is None else tokens[:equals]
     if equals is None:
         condition = tokens[-1][1] if tokens else ""
@@ -202,12 +231,14 @@ def _clause(tokens: list[Token]) -> Clause:
             raise DemandError(f"no condition in {_written(tokens)!r}: a path, then = and a value, or one of {', '.join(_CONDITIONS)}")
         absent, values = condition != "present", () if condition == "missing" else None
     else:
+        if kind == IS and head[-1:] == [("word", "not")]:
+            kind, head = NOT, head[:-1]
         absent = head[-2:] == [("word", "missing"), ("word", "or")]
         head = head[:-2] if absent else head
         values = tuple(map(_value, _split(tokens[equals + 1 :], "or", "word")))
     if not head or any(kind != "word" for kind, _ in head):
         raise DemandError(f"no path in {_written(tokens)!r}")
-    return Clause(_spot([text for _, text in head]), values, absent)
+    return Clause(_spot([text for _, text in head]), values, absent, kind)
 
 
 def _spot(words: list[str]) -> Key:
@@ -216,6 +247,11 @@ def _spot(words: list[str]) -> Key:
     part = next((part for part, pattern in _PATHS if re.fullmatch(pattern, path)), None)
     if part is None:
         raise DemandError(f"no fact has the path {path}")
+    if part in (PROCESS, STEP):
+        if place and place != [PROCESS] * (part == PROCESS):
+            what = "any step" if part == STEP else "the process"
+            raise DemandError(f"{path} is about {what}: it has no place, not {' '.join(place)!r}")
+        return part, path
     parts = part.split()
     if not place:
         return " ".join(["main", *(f"{word} 1" for word in parts)]), path

@@ -13,7 +13,7 @@ from typing import Any
 
 from .content import MISSING, Content, json_changes
 from .demand import NOTHING, Demand
-from .fact import RESPONSE, Facts, Key
+from .fact import LIFESPAN, RESPONSE, Facts, Key
 from .value import Container, same, text, type_name
 from .verdict import CANDIDATE, REFERENCE, UNDEFINED, Verdicts
 from .weight import SEVERITIES, heavier, weight
@@ -37,13 +37,14 @@ class Difference:
     def spot(self) -> Key:
         """The fact it is in: of a value inside a content, that content."""
         place, inside, _ = self.place.partition(" at ")
-        return place, self.path.partition(".$")[0] if inside else self.path
+        path = self.path.removeprefix(f"{LIFESPAN}.")
+        return place, path.partition(".$")[0] if inside else path
 
     @property
     def side(self) -> str:
         """wire, scope, events or process."""
         head = re.split(r"[.\[-]", self.path, maxsplit=1)[0]
-        return _SIDES.get(self.path, _SIDES.get(head, "process" if head in ("lifespan", "died") else "wire"))
+        return _SIDES.get(self.path, _SIDES.get(head, "process" if head in (LIFESPAN, "process", "died") else "wire"))
 
     @property
     def severity(self) -> str:
@@ -78,6 +79,8 @@ _WORDS = {  # facts with few values, whose change says more than "value"
     "call.end",
     "call.result",
     "scope.headers-shape",
+    "process.ready",
+    "process.exit",
     "socket.accept",
     "socket.close",
     "socket.end",
@@ -277,7 +280,8 @@ _TOLD = tuple(
 )
 # What steps wait for, or what kept it from coming.
 _BROUGHT = ("socket", "socket.close", "message", "socket.pong", "socket.end", "response.status", "response", "send.raised")
-_HANDSHAKE = tuple(f"response.{part}" for part in ("framing", "field[upgrade]", "field[connection]", "field[sec-websocket-extensions]"))
+_HANDSHAKE_FIELDS = ("upgrade", "connection", "sec-websocket-extensions", "content-length", "transfer-encoding")
+_HANDSHAKE = tuple(f"response.{part}" for part in ("framing", *(f"field[{name}]" for name in _HANDSHAKE_FIELDS)))
 _FRAMING = {"content-length": (True, False), "chunked": (False, True), "close": (False, False)}  # which of the two fields tells it
 _SERVER_MADE = re.compile(r"response\.(?!complete|interim|trailer).*")
 _APP_ACTS = re.compile(r"send\.(?!raised|result|pending).*|call\..*|answer-before-body-end")
@@ -302,6 +306,7 @@ class _Explainer:
         self.inputs: dict[str, list[Difference]] = {}
         for d in found:
             self.at.setdefault(d.spot, d)
+        self.ready = self.at.get(("process", "process.ready"))
         for d in found:
             place = d.place.partition(" at ")[0]
             # What is only told twice, or was not fetched, made no app act otherwise.
@@ -315,6 +320,9 @@ class _Explainer:
         return cause
 
     def _cause(self, d: Difference) -> Difference | None:
+        process = self._process(d)
+        if process is not None:
+            return process
         for refusal in self.refusals:
             if refusal.covers(d):
                 return refusal.difference
@@ -328,6 +336,13 @@ class _Explainer:
             sent = self._passed_on(d, place) if " response " in place else self._acted(d, place)
         # A lighter one is never taken for a cause: it would hide the heavier one.
         return sent if sent and SEVERITIES.index(sent.severity) >= SEVERITIES.index(d.severity) else None
+
+    def _process(self, d: Difference) -> Difference | None:
+        """That a server was never ready, or does not end, is why everything else is as it is."""
+        if self.ready is not None and d.side != "process" and not d.place.startswith(f"{LIFESPAN} call "):
+            return self.ready
+        fate = self.at.get(("process", "process.exit"))
+        return fate if fate is not None and "running" in fate.kind and d.path == "script[timed out]" else None
 
     def _told(self, d: Difference, place: str) -> Difference | None:
         if d.path in ("response.field[content-length]", "response.field[transfer-encoding]") and d.kind in _PRESENCE:
@@ -457,7 +472,16 @@ def explained(found: Sequence[Difference], reference: Facts, candidate: Facts, d
         heart = _root(wrong, because) or wrong
         beside = [d for d in found if d.verdict == REFERENCE and d.spot not in verdicts.broken and d is not heart]
         because |= {d.key: heart for d in beside if because[d.key] is None}
-    return [refusal.difference for refusal in refusals] + [replace(d, because=_root(d, because)) for d in found]
+    asked = [replace(refusal.difference, because=explainer.ready) for refusal in refusals]
+    return asked + [_named(replace(d, because=_root(d, because))) for d in found]
+
+
+def _named(difference: Difference) -> Difference:
+    """The same; in a lifespan call, named as a fact of the process, and so its cause."""
+    if not difference.place.startswith(f"{LIFESPAN} call "):
+        return difference
+    because = difference.because and _named(difference.because)
+    return replace(difference, path=f"{LIFESPAN}.{difference.path}", because=because)
 
 
 def differences(reference: Facts, candidate: Facts, demand: Demand = NOTHING) -> list[Difference]:

@@ -467,6 +467,11 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
     for line, fault in observation["steps"]:
         key = f"line {line}", f"script[{fault}]"
         facts[key] = facts.get(key, 0) + 1
+    if "process" in observation:
+        process = observation["process"]
+        facts["process", "process.ready"] = process["ready"]
+        facts["process", "process.exit"] = process["exit"]
+        lifespan_facts(facts, process["lifespans"], address)
     return facts
 
 
@@ -477,6 +482,15 @@ def _socket(facts: Facts, connection: dict[str, Any], said: Said | None, address
     answer = facts.pop((f"{connection['name']} response {number}", "response.field[sec-websocket-accept]"), ())
     facts[place, "socket.accept"] = accepts(socket["key"], answer)
     socket_facts(facts, place, socket, connection["end"], said, address.wire)
+
+
+LIFESPAN = "lifespan"  # in place of a connection's name
+
+
+def lifespan_facts(facts: Facts, calls: Sequence[dict[str, Any]], address: Address) -> None:
+    """The calls that no exchange makes."""
+    for number, call in enumerate(calls, 1):
+        call_facts(facts, f"{LIFESPAN} call {number}", call, address)
 
 
 _DATE = re.compile(rb"(?i)(\ndate:)[^\r\n]*")  # says when it was made, wherever it stands
@@ -496,11 +510,11 @@ def _image(observation: dict[str, Any], addresses: Sequence[Address], address: A
                 scope = scope | {"server": (scope["server"][0], None)}
         calls.append(call | {"scope": scope, "pid": 0, "before_last_byte": False, "port": port})
     try:
-        image = marshal.dumps((observation["connections"], calls, observation["steps"]), 2)
+        image = None if "process" in observation else marshal.dumps((observation["connections"], calls, observation["steps"]), 2)
     except ValueError:
         return None
     # The same bytes mean something else to the target whose address they hold.
-    return None if any(other.octets in image for other in addresses) else image
+    return None if image is None or any(other.octets in image for other in addresses) else image
 
 
 def facts_of_all(observations: Sequence[dict[str, Any]], addresses: Sequence[Address]) -> tuple[Facts, ...]:

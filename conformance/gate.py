@@ -6,7 +6,7 @@ The one place where taps, stages, the judge and buckets meet. Prints nothing, wr
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ._player import Exchange
@@ -15,9 +15,9 @@ from .bucket import Bucket, buckets, routes
 from .demand import Demand
 from .difference import Difference, differences
 from .errors import NotEarned
-from .fact import Address, Facts, call_facts
+from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
-from .stage import Death, Result, Stage
+from .stage import Death, Result, Stage, has_own_start
 from .tap import Session, Tap
 from .target import Target
 from .weight import at_least, quirks
@@ -95,6 +95,8 @@ class Gate:
         self.cpu: Counter[str] = Counter()
         self.described: list[dict[str, Any]] = []
         self.unearned: list[str] = []
+        self.unsupported: dict[str, list[str]] = {}  # exchanges, by what a server has not
+        self.lifetimes = 0
         self.application = ApplicationRules()
 
     def run(self) -> Outcome:
@@ -105,6 +107,9 @@ class Gate:
                 self._stage(own_app, taps)
         if self.unearned:
             raise NotEarned(self.unearned)
+        if not self.lifetimes:
+            self.not_tried.append("signals and exit codes: no exchange with process steps was played")
+        self.not_tried += [f"{what}: {', '.join(names)}" for what, names in self.unsupported.items()]
         return Outcome(
             buckets(self.found),
             self.noise,
@@ -140,6 +145,9 @@ class Gate:
         self.times[tap.name] = time.monotonic() - begin
         self._earned(tap, first)
         self._deaths(stage, tap, first.deaths)
+        self.lifetimes += first.lifetimes
+        for name, what in first.unsupported:
+            self.unsupported.setdefault(what, []).append(name)
         doubtful = [index for index, session in enumerate(tap.sessions) if self._doubtful(session, first.facts[index])]
         replays: list[dict[int, list[tuple[Facts, ...] | None]]] = []
         if doubtful:
@@ -148,8 +156,10 @@ class Gate:
             for _ in range(REPLAYS):
                 # On an app with a state an exchange means what it meant only behind all that went before it.
                 again = list(range(doubtful[-1] + 1)) if tap.own_app else doubtful
-                stage.restart()
-                replay = stage.play([tap.sessions[index] for index in again], jobs=jobs)
+                chosen = [tap.sessions[index] for index in again]
+                if not all(map(has_own_start, chosen)):
+                    stage.restart()
+                replay = stage.play(chosen, jobs=jobs)
                 self._deaths(stage, tap, replay.deaths)
                 replays.append(dict(zip(again, replay.facts, strict=True)))
             self.times[f"{tap.name} replays"] = time.monotonic() - begin - self.times[tap.name]
@@ -157,13 +167,15 @@ class Gate:
             for position, exchange in enumerate(session):
                 facts = [first.facts[index][position], *(replay[index][position] for replay in replays if index in replay)]
                 self._exchange(tap, tuple(session[: position + 1]), [item for item in facts if item is not None])
-                if first.facts[index][position] is None and not self._killed(exchange):
+                if first.facts[index][position] is None and not self._killed(exchange) and exchange.name not in dict(first.unsupported):
                     self.not_tried.append(f"{tap.name} {exchange.name}: not played, a target died too often")
 
     def _first(self, stage: Stage, tap: Tap, jobs: int) -> Result:
         """The first play. What needs a process of its own, since it may end the server, comes last and one by one."""
+        own = [index for index, session in enumerate(tap.sessions) if has_own_start(session)]
         alone = [index for index, session in enumerate(tap.sessions) if any("process" in e.meta.get("needs", "").split() for e in session)]
-        crowd = [index for index in range(len(tap.sessions)) if index not in alone]
+        crowd = [index for index in range(len(tap.sessions)) if index not in {*alone, *own}]
+        alone = [index for index in alone if index not in own]
         whole = Result([[None] * len(session) for session in tap.sessions])
         done = differ = 0
 
@@ -171,7 +183,7 @@ class Gate:
             self.tick(tap.name, done + played, tap.exchanges, differ)
             return False
 
-        for chosen, width in (*((chunk, jobs) for chunk in _chunks(crowd, tap.sessions)), (alone, 1)):
+        for chosen, width in (*((chunk, jobs) for chunk in _chunks(crowd, tap.sessions)), (alone, 1), (own, 1)):
             if chosen:
                 part = stage.play([tap.sessions[index] for index in chosen], jobs=width, progress=told)
                 for index, facts in zip(chosen, part.facts, strict=True):
@@ -180,6 +192,8 @@ class Gate:
                     differ += self._doubt(tap.sessions[index], facts)
                 whole.deaths += part.deaths
                 whole.untraced += part.untraced
+                whole.unsupported += part.unsupported
+                whole.lifetimes += part.lifetimes
                 self.tick(tap.name, done, tap.exchanges, differ)
         return whole
 
@@ -246,11 +260,10 @@ class Gate:
             self.application.see(tuple(tap.sessions[0][:1]), lifespans[: 2 if self.plan.twin else 1])
         for target, calls in zip(stage.targets, lifespans, strict=True):
             facts: Facts = {}
-            for number, call in enumerate(calls, 1):
-                call_facts(facts, f"lifespan call {number}", call, Address(target.host, target.port))
+            lifespan_facts(facts, calls, Address(target.host, target.port))
             sides.append(facts)
         noise = {(d.place, d.path) for d in differences(sides[0], sides[1])} if self.plan.twin else set()
-        found = [_of_lifespan(d) for d in differences(sides[0], sides[-1]) if (d.place, d.path) not in noise]
+        found = [d for d in differences(sides[0], sides[-1]) if (d.place, d.path) not in noise]
         if found:
             self.found.append((tuple(tap.sessions[0][:1]), tap.name, Finding(found)))
 
@@ -289,12 +302,6 @@ class Gate:
 def _succeeded(status: int) -> bool:
     """2xx, or a WebSocket."""
     return status == 101 or 200 <= status < 300
-
-
-def _of_lifespan(difference: Difference) -> Difference:
-    """The same, named as a fact of the process; and so its cause."""
-    because = difference.because and _of_lifespan(difference.because)
-    return replace(difference, path=f"lifespan.{difference.path}", because=because)
 
 
 def _chunks(chosen: list[int], sessions: Sequence[Session]) -> Iterator[list[int]]:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -69,6 +70,15 @@ def _sockets(processes: list[Process]) -> set[int]:
     return found
 
 
+def _lines_with(text: str, word: str) -> Iterator[list[str]]:
+    """The fields of each line that holds the word. There may be tens of thousands of others."""
+    at = text.find(word)
+    while at >= 0:
+        end = text.find("\n", at)
+        yield text[text.rfind("\n", 0, at) + 1 : end].split()
+        at = text.find(word, end)
+
+
 class Peer(Enum):
     """What stands at the other end of a connection that the kernel has made."""
 
@@ -85,11 +95,10 @@ def peer(client: socket.socket, port: int, leader: int) -> Peer:
     inode = None  # of the connection's other end; 0 before it is accepted
     for table in ("tcp", "tcp6"):
         try:
-            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+            text = Path(f"/proc/net/{table}").read_text()
         except OSError:
             continue
-        for line in lines:
-            fields = line.split()
+        for fields in _lines_with(text, f":{port:04X} "):
             if int(fields[1].rpartition(":")[2], 16) != port:
                 continue
             if fields[3] == _LISTEN:

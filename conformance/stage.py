@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._player import Exchange, Player
+from .adapters import Unsupported
 from .fact import Address, Facts, facts_of_all
+from .lifetime import Lifetime, play_all
 from .tap import Session
 from .target import Target, start_all, stop_all
 
@@ -38,6 +40,8 @@ class Result:
     facts: list[list[tuple[Facts, ...] | None]]
     deaths: list[Death] = field(default_factory=list)
     untraced: list[str] = field(default_factory=list)  # what the traces do not account for, in words
+    unsupported: list[tuple[str, str]] = field(default_factory=list)  # exchanges that ask for what a server has not, and that
+    lifetimes: int = 0  # exchanges with process steps that were played
 
 
 class Stage:
@@ -75,8 +79,8 @@ class Stage:
         finally:
             self.stop()
 
-    def _facts(self, exchange: Exchange, observations: tuple[Any, ...]) -> tuple[Facts, ...]:
-        facts = facts_of_all(observations, [Address(target.host, target.port) for target in self.targets])
+    def _facts(self, exchange: Exchange, observations: tuple[Any, ...], targets: Sequence[Target]) -> tuple[Facts, ...]:
+        facts = facts_of_all(observations, [Address(target.host, target.port) for target in targets])
         if not _at_once(exchange):
             for item in facts:
                 for key in [key for key in item if key[1] in BY_SEGMENT]:
@@ -89,9 +93,9 @@ class Stage:
 
     def play(self, sessions: Sequence[Session], *, jobs: int, progress: Progress | None = None) -> Result:
         """Play all sessions. Where a target dies, all start afresh and everything is played again one by one, so that the exchange
-        which kills is known by name; what stands behind it is played after one more start."""
+        which kills is known by name; what stands behind it is played after one more start. Exchanges with process steps come last."""
         result = Result([[None] * len(session) for session in sessions])
-        left = list(range(len(sessions)))
+        left = [index for index, session in enumerate(sessions) if not has_own_start(session)]
         crowd: list[Death] = []  # deaths among exchanges side by side, where nobody knows which one did it
         while left:
             assert self.player is not None
@@ -101,7 +105,7 @@ class Stage:
                     if item is not None and self.watch is not None:
                         self.watch(tuple(sessions[index][: position + 1]), item)
                 result.facts[index] = [
-                    None if item is None else self._facts(exchange, item)
+                    None if item is None else self._facts(exchange, item, self.targets)
                     for exchange, item in zip(sessions[index], observations, strict=True)
                 ]
             result.untraced.extend(self._unclaimed())
@@ -122,7 +126,23 @@ class Stage:
                 break
             self.restart()
         result.deaths.extend(crowd)
+        self._live(result, sessions, progress)
         return result
+
+    def _live(self, result: Result, sessions: Sequence[Session], progress: Progress | None) -> None:
+        """The exchanges with process steps, each on a start of its own."""
+        lifetimes: dict[int, Lifetime] = {}
+        for index, session in enumerate(sessions):
+            if has_own_start(session):
+                try:
+                    lifetimes[index] = Lifetime(session[0], self.targets, patience=self.patience)
+                except Unsupported as error:
+                    result.unsupported.append((session[0].name, str(error)))
+        result.lifetimes = len(lifetimes)
+        before = sum(map(len, sessions)) - len(lifetimes)
+        played = play_all(list(lifetimes.values()), lambda over: progress(before + over) if progress else None)
+        for (index, lifetime), observations in zip(lifetimes.items(), played, strict=True):
+            result.facts[index] = [self._facts(lifetime.exchange, observations, lifetime.targets)]
 
     def _bury(self, result: Result, died: list[Target], sessions: Sequence[Session], left: list[int]) -> list[int]:
         """Name the exchange under which the targets died, the last one that reached them, and give the sessions behind it."""
@@ -148,6 +168,11 @@ class Stage:
             for target, calls in zip(self.targets, self.player.unclaimed(), strict=True)
             for call in calls
         ]
+
+
+def has_own_start(session: Session) -> bool:
+    """Whether it is one exchange with process steps."""
+    return bool(session and session[0].process)
 
 
 def _at_once(exchange: Exchange) -> bool:

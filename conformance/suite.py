@@ -57,8 +57,12 @@ def judged(exchange: Exchange, facts: Facts) -> Judged:
     """One exchange by the facts of one play."""
     demands = [(level, Demand.of(exchange.meta, level)) for level in (MUST, SHOULD)]
     demands = [(level, demand) for level, demand in demands if demand.ways]
+    for extension in filter(None, (need if "." in need else "" for need in exchange.meta.get("needs", "").split())):
+        offer = f"scope.extensions['{extension}']"
+        if not any(path == offer for _, path in facts):
+            return Judged(UNSUPPORTED, "", f"{offer} missing")
     if not demands:
-        return Judged(SKIP, "", RECORDS_ONLY)
+        return Judged(SKIP, "", RECORDS_ONLY + (f": {exchange.meta['records']}" if "records" in exchange.meta else ""))
     kept = []
     for level, demand in demands:
         way = demand.nearest(facts)
@@ -110,9 +114,9 @@ class Suite:
         return any(len(statuses) > 1 or statuses & {FAIL, CRASH} for statuses in seen)
 
     def _settle(self, sheet: Sheet, name: str, seen: list[Judged]) -> None:
-        """What was seen most often counts."""
+        """What fails once may have been this machine's doing; what fails twice is the server's, however often it passes."""
         counts = Counter(case.status for case in seen)
-        status = counts.most_common(1)[0][0]
+        status = next((status for status in (CRASH, FAIL) if counts[status] > 1), counts.most_common(1)[0][0])
         sheet.cases[name] = Counter(case for case in seen if case.status == status).most_common(1)[0][0]
         sheet.unsteady.pop(name, None)
         if len(counts) > 1:
@@ -131,6 +135,7 @@ class Suite:
             sessions = [self.sessions[index] for index in crowd]
             result = self.stage.play(sessions, jobs=width, progress=told)
             deaths = {death.session[-1].name: death.story.partition("\n")[0] for death in result.deaths if death.session}
+            lacking = dict(result.unsupported)
             self.deaths += [death.story.partition("\n")[0] for death in result.deaths if not death.session]
             for session, facts in zip(sessions, result.facts, strict=True):
                 ended = ""
@@ -138,6 +143,8 @@ class Suite:
                     ended = ended or deaths.get(exchange.name, "")
                     if item is not None:
                         found[exchange.name] = judged(exchange, item[0])
+                    elif exchange.name in lacking:
+                        found[exchange.name] = Judged(UNSUPPORTED, "", lacking[exchange.name])
                     else:
                         level = MUST if Demand.of(exchange.meta).ways else ""
                         found[exchange.name] = Judged(CRASH, level, f"the server ended: {ended or 'too often before this case'}")

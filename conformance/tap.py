@@ -3,6 +3,7 @@
 Knows files and the packages that ship them. Knows nothing of targets.
 """
 
+import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
@@ -46,7 +47,21 @@ def read(path: Path) -> list[Exchange]:
                 Demand.of(exchange.meta, level)
             except DemandError as error:
                 raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: {level}: {error}") from None
+        if exchange.process:
+            _check_process(path, exchange)
     return exchanges
+
+
+def _check_process(path: Path, exchange: Exchange) -> None:
+    """What the grammar says of process steps beyond their form."""
+    if exchange.session:
+        line, _, _ = exchange.process[0]
+        raise UsageError(f"{path}:{line}: exchange {exchange.name}: with process steps it has a start of its own, and no session")
+    for line, word, words in exchange.process:
+        if word == "start" and line != exchange.steps[0][0]:
+            raise UsageError(f"{path}:{line}: exchange {exchange.name}: process start is the first step")
+        if word == "signal" and words[0] not in signal.Signals.__members__:
+            raise UsageError(f"{path}:{line}: exchange {exchange.name}: no signal is called {words[0]}")
 
 
 def sessions(exchanges: Iterable[Exchange]) -> list[Session]:

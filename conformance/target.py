@@ -12,7 +12,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ PORT_TRIES = 3
 FIRST_LOOK, LONGEST_LOOK = 0.01, 0.1  # seconds between two looks whether it listens
 TERM_PATIENCE = 5.0  # seconds that a server has to stop by itself
 KILL_PATIENCE = 10.0  # seconds until what was killed must be gone
+LEAVE_PATIENCE = 0.25  # seconds that a server has to close a connection that we have closed
 LOG_TAIL = 64 << 10
 UNIX_PATH_MAX = 107
 
@@ -64,6 +66,7 @@ class Target:
         self._control: socket.socket | None = None
         self._guard = 0
         self._ended = ""  # how the server ended
+        self._over = False  # and all its descendants
         self._past_seconds = 0.0  # CPU of earlier starts
         self._cancelled = threading.Event()
 
@@ -71,25 +74,43 @@ class Target:
 
     def start(self) -> None:
         """Start on fresh state and wait until it is ready. Raises NotReady, with nothing left running."""
-        if self._control is not None:
-            raise RuntimeError(f"{self.name} runs already")
-        for left in reversed(range(PORT_TRIES)):
-            try:
-                self._launch(_free_port())
-                self._wait()
-                return
-            except _PortTaken:
-                self.stop()
-                if not left:
-                    raise self._not_ready(f"on {PORT_TRIES} ports that were free, another process was found") from None
-            except BaseException:
-                self.stop()
+        self._must_not_run()
+        try:
+            self._begin().close()
+        except BaseException:
+            self.stop()
+            raise
+
+    def begin(self) -> bool:
+        """Start on fresh state and wait until it is ready or has ended, or the time for that is over; say whether it is ready. Whatever
+        became of it, stop() clears away what is left. Raises NotReady where there is nothing to be run."""
+        self._must_not_run()
+        try:
+            client = self._begin()
+        except NotReady:
+            if self._control is None:
                 raise
+            return False
+        with client, contextlib.suppress(OSError):  # a server that counts its connections must not count this one among an exchange's
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(LEAVE_PATIENCE)
+            client.recv(1)
+        return True
+
+    def anew(self, options: Sequence[tuple[str, str | None]], environment: Mapping[str, str], *, start_timeout: float) -> "Target":
+        """Another target, the same but for these options behind its own and these variables in its app's environment."""
+        server = replace(self.server, options=(*self.server.options, *options))
+        app = replace(self.app, environment={**self.app.environment, **environment})
+        return Target(self.name, server, app, python=self.python, start_timeout=start_timeout)
 
     def stop(self) -> None:
         """SIGTERM, some patience, then SIGKILL for whatever is left. Does nothing where nothing runs."""
         self._ask_to_stop()
         self._stopped_by(time.monotonic() + TERM_PATIENCE)
+
+    def kill(self) -> None:
+        """SIGKILL for whatever is left. Does nothing where nothing runs."""
+        self._stopped_by(time.monotonic())
 
     def restart(self) -> None:
         """Stop, and start on fresh state."""
@@ -114,12 +135,34 @@ class Target:
             pass
         return self._ended or None
 
+    def gone(self) -> bool:
+        """Whether it has ended by now, with all its descendants."""
+        while self._listen(0):
+            pass
+        return self._over
+
+    @property
+    def fate(self) -> str:
+        """How the server ended, or `running`."""
+        return self._ended or "running"
+
     def died(self) -> str | None:
         """None while it runs. Else how it ended ("exit code 3", "signal 9 (SIGKILL)") on the first line, which is the same each time, and
         what the server wrote last on the following ones, which need not be."""
         while self._listen(0):
             pass
-        return "\n".join([self._ended, *self._last_lines()]) if self._ended else None
+        return "\n".join([self._ended, *self.last_lines()]) if self._ended else None
+
+    def last_lines(self) -> Sequence[str]:
+        """What it wrote last, in this start."""
+        if self.folder is None:
+            return []
+        try:
+            with open(self.folder / "output", "rb") as output:
+                output.seek(max(0, output.seek(0, os.SEEK_END) - LOG_TAIL))
+                return last_lines(output.read())
+        except OSError:
+            return []
 
     # --- what it is ---------------------------------------------------------------------------------------------------------------------
 
@@ -157,11 +200,25 @@ class Target:
 
     # --- how --------------------------------------------------------------------------------------------------------------------------
 
+    def _must_not_run(self) -> None:
+        if self._control is not None:
+            raise RuntimeError(f"{self.name} runs already")
+
+    def _begin(self) -> socket.socket:
+        """Start, and give the first connection that it took."""
+        for _ in range(PORT_TRIES):
+            try:
+                self._launch(_free_port())
+                return self._wait()
+            except _PortTaken:
+                self.stop()
+        raise self._not_ready(f"on {PORT_TRIES} ports that were free, another process was found")
+
     def _launch(self, port: int) -> None:
         self.port = port
         self._folder = Folder()
         self.folder = self._folder.path
-        self._ended = ""
+        self._ended, self._over = "", False
         trace, doorbell, workdir = self.folder / "trace", self.folder / "doorbell", self.folder / "work"
         if len(os.fsencode(doorbell)) > UNIX_PATH_MAX:
             raise UsageError(f"{doorbell}: too long for a socket; set TMPDIR to a shorter one")
@@ -189,7 +246,7 @@ class Target:
         self._control = socket.socket(fileno=control)
         self.starts += 1
 
-    def _wait(self) -> None:
+    def _wait(self) -> socket.socket:
         """Until it is ready: a connection is made, and taken by a process of this target."""
         begin = time.monotonic()
         look = FIRST_LOOK
@@ -202,7 +259,8 @@ class Target:
                     before, peer = peer, processes.peer(client, self.port, self._guard)
                     # What may have been a moment between two looks must be seen twice.
                     if peer is Peer.ACCEPTED or peer is before is Peer.CLOSED:
-                        return
+                        taken, client = client, None
+                        return taken
                     if peer is before is Peer.FOREIGN:
                         raise _PortTaken
                     if peer is not Peer.QUEUED:
@@ -222,11 +280,13 @@ class Target:
                         raise _PortTaken
                     raise self._not_ready(f"ended with {self._ended} before it listened on port {self.port}")
                 look = min(look * 1.5, LONGEST_LOOK)
+            if client is not None and peer is Peer.QUEUED:  # it listens, and only takes its time to accept
+                taken, client = client, None
+                return taken
         finally:
             if client is not None:
                 client.close()
-        if peer is not Peer.QUEUED:  # where it is, it listens, and only takes its time to accept
-            raise self._not_ready(f"did not listen on port {self.port} within {self.start_timeout:g} s")
+        raise self._not_ready(f"did not listen on port {self.port} within {self.start_timeout:g} s")
 
     def _listen(self, seconds: float) -> bool:
         """Read one report of the guard, waiting for it. False if there is none."""
@@ -241,7 +301,7 @@ class Target:
         except ConnectionResetError:
             message = b""
         if not message:
-            self._ended = self._ended or "its guard was killed"
+            self._ended, self._over = self._ended or "its guard was killed", True
             return False
         kind, value = _guard.report(message)
         if kind == "exited":
@@ -276,18 +336,8 @@ class Target:
             self._folder.remove()
             self._folder = self.folder = None
 
-    def _last_lines(self) -> Sequence[str]:
-        if self.folder is None:
-            return []
-        try:
-            with open(self.folder / "output", "rb") as output:
-                output.seek(max(0, output.seek(0, os.SEEK_END) - LOG_TAIL))
-                return last_lines(output.read())
-        except OSError:
-            return []
-
     def _not_ready(self, why: str) -> NotReady:
-        lines = self._last_lines()
+        lines = self.last_lines()
         said = ["  it wrote last:", *(f"    {line}" for line in lines)] if lines else ["  it wrote nothing"]
         return NotReady("\n".join([f"{self.name} ({self.server.given}) {why}", f"  command: {shlex.join(self._command)}", *said]))
 
@@ -319,13 +369,13 @@ def _connect(host: str, port: int) -> socket.socket | None:
     return client
 
 
-def start_all(targets: Sequence[Target]) -> None:
-    """Start all side by side. Where one is not ready, none is left running, and its error is raised."""
+def start_all(targets: Sequence[Target], how: Callable[[Target], object] = Target.start) -> None:
+    """Start all side by side. Where one cannot be, none is left running, and its error is raised."""
     failures: list[BaseException] = []
 
     def start(target: Target, over: threading.Event) -> None:
         try:
-            target.start()
+            how(target)
         except BaseException as error:
             failures.append(error)  # the first one is the cause; the others give up because of it
             for other in targets:

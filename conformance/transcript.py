@@ -67,6 +67,12 @@ def _call(call: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _process(process: dict[str, Any]) -> list[str]:
+    lines = [line for call in process["lifespans"] for line in (*_call(call), "")]
+    lines.append(f"server {'was' if process['ready'] else 'never was'} ready; then: {process['exit']}")
+    return [*lines, *(f"| {line}" for line in process["output"])]
+
+
 def transcript(observation: dict[str, Any]) -> str:
     """Wire first, then the app's side, then what went wrong in the script."""
     lines: list[str] = []
@@ -86,4 +92,6 @@ def transcript(observation: dict[str, Any]) -> str:
     for call in observation["calls"]:
         lines += [*_call(call), ""]
     lines += [f"line {line}: {fault}" for line, fault in observation["steps"]]
+    if "process" in observation:
+        lines += ["", *_process(observation["process"])]
     return "\n".join(lines).rstrip()

@@ -5,6 +5,7 @@
 #include "event.h"
 #include "server_object.h"
 #include "state.h"
+#include "waiter.h"
 
 struct cycle_object *cycle_new(struct server_object *server, PyObject *scope) {
     struct cycle_object *cycle = scope ? PyObject_GC_New(struct cycle_object, server->state->cycle_type) : NULL;
@@ -22,45 +23,12 @@ struct cycle_object *cycle_new(struct server_object *server, PyObject *scope) {
 /* --- waiting
  * ------------------------------------------------------------------------------------------------------------------------------- */
 
-/* New reference: a future in LIST. */
-static PyObject *wait_in(struct cycle_object *cycle, PyObject **list) {
-    PyObject *future = PyObject_CallNoArgs(cycle->server->loop.create_future);
-    if (future && !*list)
-        *list = PyList_New(0);
-    if (future && (!*list || PyList_Append(*list, future) != 0))
-        Py_CLEAR(future);
-    return future;
-}
-
-static void wake(struct cycle_object *cycle, PyObject *list) {
-    struct state *state = cycle->server->state;
-    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        PyObject *future = Py_NewRef(PyList_GET_ITEM(list, i));
-        PyObject *done = PyObject_CallMethodNoArgs(future, state->done);
-        PyObject *set = done == Py_False ? PyObject_CallMethodOneArg(future, state->set_result, Py_True) : NULL;
-        if (!done || (done == Py_False && !set))
-            PyErr_WriteUnraisable(future);
-        Py_XDECREF(done);
-        Py_XDECREF(set);
-        Py_DECREF(future);
-    }
-}
-
 void cycle_arrived(struct cycle_object *cycle) {
     cycle->message = true;
-    wake(cycle, cycle->receivers);
+    waiters_wake(cycle->server->state, cycle->receivers, true);
 }
 
-void cycle_drained(struct cycle_object *cycle) { wake(cycle, cycle->senders); }
-
-static int forget_in(PyObject *list, PyObject *future) {
-    Py_ssize_t at = list ? PySequence_Index(list, future) : -1;
-    if (at < 0) {
-        PyErr_Clear();
-        return 0;
-    }
-    return PySequence_DelItem(list, at);
-}
+void cycle_drained(struct cycle_object *cycle) { waiters_wake(cycle->server->state, cycle->senders, true); }
 
 /* --- what the faces call
  * -------------------------------------------------------------------------------------------------------------------- */
@@ -118,7 +86,7 @@ PyDoc_STRVAR(receiver_doc, "receiver() -> Future\n\nDone when there is something
 static PyObject *cycle_receiver(PyObject *self, PyObject *unused) {
     (void)unused;
     struct cycle_object *cycle = (struct cycle_object *)self;
-    return wait_in(cycle, &cycle->receivers);
+    return waiter_new(&cycle->server->loop, &cycle->receivers);
 }
 
 PyDoc_STRVAR(send_doc,
@@ -129,7 +97,7 @@ static PyObject *cycle_send(PyObject *self, PyObject *message) {
     if (!of_this_thread(cycle))
         return NULL;
     if (cycle_is_congested(&cycle->cycle))
-        return wait_in(cycle, &cycle->senders);
+        return waiter_new(&cycle->server->loop, &cycle->senders);
     if (event_sent(cycle, message) != 0)
         return NULL;
     Py_RETURN_NONE;
@@ -145,7 +113,7 @@ static PyObject *cycle_sent(PyObject *self, PyObject *message) {
 PyDoc_STRVAR(forget_doc, "forget(future) -> None\n\nIt is no longer waited for.");
 static PyObject *cycle_forget(PyObject *self, PyObject *future) {
     struct cycle_object *cycle = (struct cycle_object *)self;
-    if (forget_in(cycle->receivers, future) != 0 || forget_in(cycle->senders, future) != 0)
+    if (waiter_forget(cycle->receivers, future) != 0 || waiter_forget(cycle->senders, future) != 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -162,7 +130,7 @@ static PyObject *cycle_finish(PyObject *self, PyObject *unused) {
     (void)unused;
     struct cycle_object *cycle = (struct cycle_object *)self;
     cycle_finished(&cycle->cycle);
-    server_task_done(cycle->server, cycle);
+    call_done(cycle->server, &cycle->call);
     Py_RETURN_NONE;
 }
 
@@ -203,7 +171,7 @@ static int cycle_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT((PyObject *)cycle->server);
     Py_VISIT(cycle->scope);
-    Py_VISIT(cycle->task);
+    Py_VISIT(cycle->call.task);
     Py_VISIT(cycle->receivers);
     Py_VISIT(cycle->senders);
     return 0;
@@ -213,7 +181,7 @@ static int cycle_traverse(PyObject *self, visitproc visit, void *arg) {
 static int cycle_clear(PyObject *self) {
     struct cycle_object *cycle = (struct cycle_object *)self;
     Py_CLEAR(cycle->scope);
-    Py_CLEAR(cycle->task);
+    Py_CLEAR(cycle->call.task);
     Py_CLEAR(cycle->receivers);
     Py_CLEAR(cycle->senders);
     return 0;
@@ -224,7 +192,7 @@ static void cycle_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     struct cycle_object *cycle = (struct cycle_object *)self;
     PyObject_GC_UnTrack(self);
-    server_task_done(cycle->server, cycle); /* a task that was cancelled before its first step never says so */
+    call_done(cycle->server, &cycle->call); /* a task that was cancelled before its first step never says so */
     cycle_clear(self);
     Py_DECREF((PyObject *)cycle->server);
     PyObject_GC_Del(self);

@@ -1,7 +1,7 @@
 /* cycle.h: one request and the call of the app that answers it, as a Python object.
  *
  * Owns the scope, the task and the futures that wait for it. The connection below holds one reference while it knows the cycle, the
- * server's list of running cycles none. Knows the core by its one header; what an event means is in event.h.
+ * server's list of running calls none. Knows the core by its one header; what an event means is in event.h.
  */
 #ifndef BRIDGE_CYCLE_H
 #define BRIDGE_CYCLE_H
@@ -11,21 +11,20 @@
 #include <stdbool.h>
 
 #include "../core/server.h"
+#include "call.h"
 
 struct server_object;
 
 struct cycle_object {
     PyObject_HEAD struct cycle cycle;
-    struct server_object *server;         /* owned */
-    PyObject *scope;                      /* owned, as all below */
-    PyObject *task;                       /* NULL before and after its run */
-    PyObject *receivers;                  /* list of futures: calls of receive() that wait; NULL: none */
-    PyObject *senders;                    /* list of futures: calls of send() that wait for the client; NULL: none */
-    struct cycle_object *previous, *next; /* among the server's running ones */
-    bool running;                         /* in that list */
-    bool message;                         /* something came for receive() since it last looked */
-    bool forwarded;                       /* fields of a proxy may change the scope */
-    bool refused;                         /* the concurrency limit is reached: the app is not called */
+    struct server_object *server; /* owned */
+    PyObject *scope;              /* owned, as all below */
+    PyObject *receivers;          /* list of futures: calls of receive() that wait; NULL: none */
+    PyObject *senders;            /* list of futures: calls of send() that wait for the client; NULL: none */
+    struct call call;
+    bool message;   /* something came for receive() since it last looked */
+    bool forwarded; /* fields of a proxy may change the scope */
+    bool refused;   /* the concurrency limit is reached: the app is not called */
     bool log_access;
 };
 

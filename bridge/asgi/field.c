@@ -36,8 +36,8 @@ static int unpack(PyObject *pair, PyObject *both[2]) {
     Py_XDECREF(more);
     if (!PyErr_Occurred())
         return 0;
-    while (count > 0)
-        Py_CLEAR(both[--count]);
+    for (; count > 0; count--)
+        Py_CLEAR(both[count - 1]);
     return -1;
 }
 

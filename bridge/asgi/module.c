@@ -3,6 +3,7 @@
 
 #include "cycle.h"
 #include "server_object.h"
+#include "session_object.h"
 #include "state.h"
 
 static int execute(PyObject *module) {
@@ -11,7 +12,8 @@ static int execute(PyObject *module) {
         return -1;
     state->server_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &server_spec, NULL);
     state->cycle_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &cycle_spec, NULL);
-    if (!state->server_type || !state->cycle_type)
+    state->session_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &session_spec, NULL);
+    if (!state->server_type || !state->cycle_type || !state->session_type)
         return -1;
     return PyModule_AddType(module, state->server_type);
 }

@@ -141,3 +141,57 @@ PyObject *scope_new(struct state *state, const struct scope_parts *parts, PyObje
     Py_XDECREF(scope);
     return NULL;
 }
+
+/* --- WebSocket
+ * ----------------------------------------------------------------------------------------------------------------------------- */
+
+static bool add_protocols(PyObject *list, const char *value, size_t size) {
+    for (size_t start = 0; start <= size;) {
+        const char *comma = memchr(value + start, ',', size - start);
+        size_t end = comma ? (size_t)(comma - value) : size, next = end + 1;
+        while (start < end && (value[start] == ' ' || value[start] == '\t'))
+            start++;
+        while (end > start && (value[end - 1] == ' ' || value[end - 1] == '\t'))
+            end--;
+        PyObject *protocol = PyUnicode_DecodeLatin1(value + start, (Py_ssize_t)(end - start), NULL);
+        bool added = protocol && PyList_Append(list, protocol) == 0;
+        Py_XDECREF(protocol);
+        if (!added)
+            return false;
+        start = next;
+    }
+    return true;
+}
+
+/* What the client offers in all lines, empty elements of the list included, as under uvicorn. */
+static PyObject *protocols_of(const struct request_head *head) {
+    static const char NAME[] = "sec-websocket-protocol";
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < head->field_count; i++) {
+        const struct request_field *field = &head->fields[i];
+        if (field->name_size == sizeof NAME - 1 && memcmp(head->text + field->name, NAME, field->name_size) == 0 &&
+            !add_protocols(list, head->text + field->value, field->value_size))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *scope_websocket(struct state *state, const struct scope_parts *parts, PyObject *asgi, PyObject *template,
+                          const struct request_head *head, bool *forwarded) {
+    *forwarded = false;
+    PyObject *scope = PyDict_New();
+    const struct target *target = &head->target;
+    PyObject *server = PyDict_GetItemWithError(template, state->server), *client = PyDict_GetItemWithError(template, state->client);
+    if (scope && server && client && put(scope, state->type, Py_NewRef(state->websocket)) && put(scope, state->asgi, PyDict_Copy(asgi)) &&
+        put(scope, state->http_version, Py_NewRef(state->HTTP_1_1)) && put(scope, state->scheme, Py_NewRef(state->ws)) &&
+        put(scope, state->server, Py_NewRef(server)) && put(scope, state->client, Py_NewRef(client)) &&
+        put(scope, state->root_path, Py_NewRef(parts->root_path)) && put(scope, state->path, path_of(parts, target)) &&
+        put(scope, state->raw_path, raw_path_of(parts, target)) &&
+        put(scope, state->query_string, PyBytes_FromStringAndSize(target->query, (Py_ssize_t)target->query_size)) &&
+        put(scope, state->headers, headers_of(state, head, forwarded)) && put(scope, state->subprotocols, protocols_of(head)) &&
+        put(scope, state->state, PyDict_Copy(parts->state)) &&
+        put(scope, state->extensions, Py_BuildValue("{O{}}", state->websocket_http_response)))
+        return scope;
+    Py_XDECREF(scope);
+    return NULL;
+}

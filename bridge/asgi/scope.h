@@ -26,4 +26,8 @@ PyObject *scope_template(struct state *state, const struct scope_parts *parts, c
 PyObject *scope_new(struct state *state, const struct scope_parts *parts, PyObject *template, const struct request_head *head,
                     bool *forwarded);
 
+/* New reference: the scope of a WebSocket (ASGI www, WebSocket connection scope). ASGI: its versions, copied. TEMPLATE: as above. */
+PyObject *scope_websocket(struct state *state, const struct scope_parts *parts, PyObject *asgi, PyObject *template,
+                          const struct request_head *head, bool *forwarded);
+
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "session_object.h"
+
 /* --- the handler of the core: no exception is pending when it returns
  * ----------------------------------------------------------------------- */
 
@@ -26,8 +28,7 @@ static bool logs_access(struct server_object *server) {
 
 #define TRACE 5 /* uvicorn's level below DEBUG */
 
-/* "127.0.0.1:40123 - HTTP connection WHAT", where the log is as verbose as that. */
-static void trace(struct server_object *server, const struct peer *peer, const char *what) {
+void server_trace(struct server_object *server, const struct peer *peer, const char *what) {
     PyObject *level = PyObject_GetAttrString(server->logger, "level");
     long chosen = level ? PyLong_AsLong(level) : -1;
     Py_XDECREF(level);
@@ -51,7 +52,7 @@ static int on_accepted(void *owner, struct connection *connection) {
     if (template) {
         *peer = (struct peer){.template = template, .log_access = logs_access(server)};
         connection->user = peer;
-        trace(server, peer, "%sHTTP connection made");
+        server_trace(server, peer, "%sHTTP connection made");
         return 0;
     }
     PyErr_WriteUnraisable((PyObject *)server);
@@ -63,7 +64,7 @@ static void on_forgotten(void *owner, struct connection *connection) {
     struct peer *peer = connection->user;
     if (!peer)
         return;
-    trace(owner, peer, "%sHTTP connection lost");
+    server_trace(owner, peer, peer->websocket ? "%sWebSocket connection lost" : "%sHTTP connection lost");
     Py_DECREF(peer->template);
     PyMem_Free(peer);
 }
@@ -106,45 +107,31 @@ static void on_run(struct cycle *core) {
     struct cycle_object *cycle = cycle_of(core);
     struct server_object *server = cycle->server;
     cycle->message = cycle->cycle.body.size > 0 || !cycle->cycle.more_body;
-    /* A request that had to wait is started from within another one's app: what that put into its context is none of this one's. */
-    PyObject *context = server->new_context ? PyObject_CallNoArgs(server->new_context)
-                        : server->stepping  ? NULL
-                                            : PyContext_Copy(server->loop.context);
-    PyObject *coroutine = context || !PyErr_Occurred() ? PyObject_CallOneArg(server->run, (PyObject *)cycle) : NULL;
-    cycle->task = coroutine ? loop_task(&server->loop, coroutine, context) : NULL;
-    Py_XDECREF(context);
-    if (!cycle->task) {
+    if (call_start(server, &cycle->call, server->run, (PyObject *)cycle, true) != 0) {
         PyErr_WriteUnraisable((PyObject *)server);
         cycle_finished(core);
         cycle_close(core);
-        return;
     }
-    cycle->running = true;
-    cycle->next = server->running;
-    if (cycle->next)
-        cycle->next->previous = cycle;
-    server->running = cycle;
-    server->tasks++;
-}
-
-void server_task_done(struct server_object *server, struct cycle_object *cycle) {
-    if (!cycle->running)
-        return;
-    cycle->running = false;
-    *(cycle->previous ? &cycle->previous->next : &server->running) = cycle->next;
-    if (cycle->next)
-        cycle->next->previous = cycle->previous;
-    server->tasks--;
-    Py_CLEAR(cycle->task);
 }
 
 static void on_arrived(struct cycle *cycle) { cycle_arrived(cycle_of(cycle)); }
 static void on_drained(struct cycle *cycle) { cycle_drained(cycle_of(cycle)); }
 static void on_release(struct cycle *cycle) { Py_DECREF((PyObject *)cycle_of(cycle)); }
 
+/* An offer that is not taken up. Where none ever is, uvicorn says why, in its own words. */
+static void warn_of_upgrade(struct server_object *server) {
+    warn(server, "Unsupported upgrade request.");
+    if (!server->websockets.run)
+        warn(server, "No supported WebSocket library detected. Please use \"pip install 'uvicorn[standard]'\", or install 'websockets' or "
+                     "'wsproto' manually.");
+}
+
 static void on_notice(void *owner, struct connection *connection, enum connection_notice notice) {
     (void)connection;
-    warn(owner, notice == CONNECTION_INVALID_REQUEST ? "Invalid HTTP request received." : "Unsupported upgrade request.");
+    if (notice == CONNECTION_INVALID_REQUEST)
+        warn(owner, "Invalid HTTP request received.");
+    else
+        warn_of_upgrade(owner);
 }
 
 static const struct handler handler = {
@@ -221,6 +208,44 @@ static PyObject *server_object_listen(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
+static PyObject *server_object_serve_websockets(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = {"faces",     "refused",       "broken_text",  "compresses", "max_size",
+                            "max_queue", "ping_interval", "ping_timeout", NULL};
+    PyObject *run, *receive, *send, *refused, *broken_text;
+    int compresses;
+    long long max_size;
+    Py_ssize_t max_queue;
+    double interval, timeout;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$(OOO)OOpLndd:serve_websockets", names, &run, &receive, &send, &refused,
+                                     &broken_text, &compresses, &max_size, &max_queue, &interval, &timeout))
+        return NULL;
+    struct server_object *server = usable(self);
+    if (!server)
+        return NULL;
+    if (!(interval < 1e9 && timeout < 1e9))
+        return PyErr_Format(PyExc_ValueError, "ping_interval and ping_timeout are out of range");
+    struct websockets *websockets = &server->websockets;
+    PyObject *version = PyDict_GetItemWithError(server->parts.asgi, server->state->version);
+    PyObject *asgi = version ? Py_BuildValue("{OOOs}", server->state->version, version, server->state->spec_version, "2.4") : NULL;
+    if (!asgi)
+        return NULL;
+    Py_XSETREF(websockets->asgi, asgi);
+    Py_XSETREF(websockets->run, Py_NewRef(run));
+    Py_XSETREF(websockets->receive, Py_NewRef(receive));
+    Py_XSETREF(websockets->send, Py_NewRef(send));
+    Py_XSETREF(websockets->refused, Py_NewRef(refused));
+    Py_XSETREF(websockets->broken_text, Py_NewRef(broken_text));
+    server->core.kit.sessions = &session_object_handler;
+    server->core.kit.session_options = (struct session_options){
+        .compresses = compresses,
+        .max_size = max_size > 0 ? (uint64_t)max_size : 0,
+        .max_queue = max_queue > 0 ? (size_t)max_queue : 1,
+        .ping_interval = interval > 0 ? (uint64_t)(interval * 1000) + (interval < 0.001) : 0,
+        .ping_timeout = timeout >= 0 ? (int64_t)(timeout * 1000) : -1,
+    };
+    Py_RETURN_NONE;
+}
+
 static PyObject *server_object_stop_listening(PyObject *self, PyObject *unused) {
     (void)unused;
     struct server_object *server = usable(self);
@@ -242,8 +267,8 @@ static PyObject *server_object_shutdown(PyObject *self, PyObject *unused) {
 static PyObject *server_object_cancel(PyObject *self, PyObject *message) {
     struct server_object *server = usable(self);
     PyObject *tasks = server ? PyList_New(0) : NULL;
-    for (struct cycle_object *cycle = server ? server->running : NULL; tasks && cycle; cycle = cycle->next)
-        if (PyList_Append(tasks, cycle->task) != 0)
+    for (struct call *call = server ? server->running : NULL; tasks && call; call = call->next)
+        if (PyList_Append(tasks, call->task) != 0)
             Py_CLEAR(tasks);
     for (Py_ssize_t i = 0; tasks && i < PyList_GET_SIZE(tasks); i++) {
         PyObject *done = PyObject_CallMethodOneArg(PyList_GET_ITEM(tasks, i), server->state->cancel, message);
@@ -299,6 +324,8 @@ static PyObject *get_total_requests(PyObject *self, void *unused) {
 static PyMethodDef methods[] = {
     {"listen", server_object_listen, METH_VARARGS,
      PyDoc_STR("listen(fd, backlog) -> None\n\nAccept on a bound stream socket, which it owns from here on.")},
+    {"serve_websockets", (PyCFunction)(void (*)(void))server_object_serve_websockets, METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("serve_websockets(*, faces, refused, broken_text, …) -> None\n\nFrom now on offers to upgrade are taken up.")},
     {"stop_listening", server_object_stop_listening, METH_NOARGS, PyDoc_STR("stop_listening() -> None")},
     {"shutdown", server_object_shutdown, METH_NOARGS,
      PyDoc_STR("shutdown() -> None\n\nIdle connections close, the others after their response.")},
@@ -469,6 +496,12 @@ static int server_object_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(server->access_logger);
     Py_VISIT(server->log_access);
     Py_VISIT(server->forwarded);
+    Py_VISIT(server->websockets.run);
+    Py_VISIT(server->websockets.receive);
+    Py_VISIT(server->websockets.send);
+    Py_VISIT(server->websockets.refused);
+    Py_VISIT(server->websockets.broken_text);
+    Py_VISIT(server->websockets.asgi);
     Py_VISIT(server->new_context);
     Py_VISIT(server->default_fields);
     Py_VISIT(server->parts.asgi);
@@ -493,6 +526,12 @@ static int server_object_clear(PyObject *self) {
     Py_CLEAR(server->access_logger);
     Py_CLEAR(server->log_access);
     Py_CLEAR(server->forwarded);
+    Py_CLEAR(server->websockets.run);
+    Py_CLEAR(server->websockets.receive);
+    Py_CLEAR(server->websockets.send);
+    Py_CLEAR(server->websockets.refused);
+    Py_CLEAR(server->websockets.broken_text);
+    Py_CLEAR(server->websockets.asgi);
     Py_CLEAR(server->new_context);
     Py_CLEAR(server->default_fields);
     Py_CLEAR(server->parts.asgi);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "../core/server.h"
+#include "call.h"
 #include "cycle.h"
 #include "loop.h"
 #include "scope.h"
@@ -22,6 +23,7 @@
 struct peer {
     PyObject *template; /* of their scopes */
     bool log_access;
+    bool websocket; /* one was asked for */
 };
 
 struct phrase {
@@ -50,13 +52,19 @@ struct server_object {
 
     struct phrase phrase[STATUSES];
     struct response_field fields[SERVER_DEFAULTS_MAX];
-    struct cycle_object *running; /* list; not owned: each holds itself by its task */
+    struct call *running; /* list; not owned: each holds itself by its task */
     Py_ssize_t tasks;
+
+    struct websockets {
+        PyObject *run, *receive, *send;  /* the faces; NULL: no WebSocket is served */
+        PyObject *refused, *broken_text; /* what is told */
+        PyObject *asgi;                  /* {"version", "spec_version"}, copied into each scope */
+    } websockets;
 };
 
 extern PyType_Spec server_spec;
 
-/* A cycle is through: its task no longer counts. */
-void server_task_done(struct server_object *server, struct cycle_object *cycle);
+/* A line about the connection, where the log is as verbose as that. WHAT: "%sHTTP connection made", with a place for who it is. */
+void server_trace(struct server_object *server, const struct peer *peer, const char *what);
 
 #endif

@@ -36,6 +36,10 @@ static const char *const COMMON[] = {
     "priority",
     "range",
     "referer",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
     "sec-ch-ua",
     "sec-ch-ua-mobile",
     "sec-ch-ua-platform",
@@ -116,6 +120,7 @@ int module_state_fill(struct state *state) {
 int module_state_visit(struct state *state, visitproc visit, void *arg) {
     Py_VISIT(state->server_type);
     Py_VISIT(state->cycle_type);
+    Py_VISIT(state->session_type);
     Py_VISIT(state->request_event);
     Py_VISIT(state->disconnect_event);
     return 0;
@@ -124,6 +129,7 @@ int module_state_visit(struct state *state, visitproc visit, void *arg) {
 void module_state_clear(struct state *state) {
     Py_CLEAR(state->server_type);
     Py_CLEAR(state->cycle_type);
+    Py_CLEAR(state->session_type);
 #define X(name, text) Py_CLEAR(state->name);
     STATE_NAMES(X)
 #undef X

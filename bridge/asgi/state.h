@@ -45,13 +45,25 @@
     X(cancel, "cancel")                                                                                                                    \
     X(warning, "warning")                                                                                                                  \
     X(hasHandlers, "hasHandlers")                                                                                                          \
-    X(context, "context")
+    X(context, "context")                                                                                                                  \
+    X(websocket, "websocket")                                                                                                              \
+    X(ws, "ws")                                                                                                                            \
+    X(subprotocols, "subprotocols")                                                                                                        \
+    X(extensions, "extensions")                                                                                                            \
+    X(websocket_http_response, "websocket.http.response")                                                                                  \
+    X(websocket_connect, "websocket.connect")                                                                                              \
+    X(websocket_receive, "websocket.receive")                                                                                              \
+    X(websocket_disconnect, "websocket.disconnect")                                                                                        \
+    X(bytes, "bytes")                                                                                                                      \
+    X(text, "text")                                                                                                                        \
+    X(code, "code")                                                                                                                        \
+    X(reason, "reason")
 
 #define STATE_METHODS 64 /* more than llhttp has */
 #define STATE_FIELD_NAMES 256
 
 struct state {
-    PyTypeObject *server_type, *cycle_type;
+    PyTypeObject *server_type, *cycle_type, *session_type;
 #define X(name, text) PyObject *name;
     STATE_NAMES(X)
 #undef X

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "session.h"
+
 #define OUT_KEPT 4096u /* what an idle connection may keep */
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -70,6 +72,11 @@ void connection_gone(struct connection *connection) {
             handler->drained(cycle);
         release(cycle, connection->kit);
     }
+    if (connection->session) {
+        struct session *session = connection->session;
+        connection->session = NULL;
+        session_gone(session);
+    }
 }
 
 static void watch(struct connection *connection) {
@@ -92,6 +99,15 @@ static void answer_failure(struct connection *connection) {
     const char *text = connection->failure == 431 ? "Request header fields too large." : "Invalid HTTP request received.";
     const char *reason = connection->failure == 431 ? "Request Header Fields Too Large" : "Bad Request";
     const struct connection_kit *kit = connection->kit;
+    if (connection->refusal.size > 0) {
+        int error = buffer_append(&connection->out, kit->allocator, buffer_bytes(&connection->refusal), connection->refusal.size);
+        buffer_free(&connection->refusal, kit->allocator);
+        if (error == 0)
+            close_softly(connection);
+        else
+            end(connection);
+        return;
+    }
     if (response_plain(&connection->out, kit->allocator, connection->failure, reason, kit->defaults(kit->defaults_owner), text) == 0)
         close_softly(connection);
     else
@@ -123,7 +139,7 @@ static void fail(struct connection *connection, unsigned status) {
 /* TAKER: who is about to take its content; NULL: nobody. */
 static void resume_reading(struct connection *connection, const struct cycle *taker) {
     const struct cycle *receiving = connection->receiving;
-    if (!connection->read_paused || connection->closing || connection->failure || connection->unread.size > 0)
+    if (!connection->read_paused || connection->closing || connection->failure || connection->session || connection->unread.size > 0)
         return;
     if (connection->waiting >= PIPELINE_MAX)
         return;
@@ -147,9 +163,45 @@ static void run(struct connection *connection, struct cycle *cycle) {
     connection->kit->handler->run(cycle);
 }
 
+/* The last request of the connection: what comes behind it is a WebSocket's. */
+static int take_up(struct connection *connection, const struct request_head *head) {
+    const struct connection_kit *kit = connection->kit;
+    struct handshake handshake;
+    unsigned status = 0;
+    const char *reason = NULL;
+    kit->sessions->offered(kit->owner, connection);
+    switch (handshake_read(&handshake, head, kit->session_options.compresses, &connection->refusal, kit->allocator,
+                           kit->date(kit->defaults_owner), &status, &reason)) {
+    case HANDSHAKE_OK:
+        break;
+    case HANDSHAKE_REFUSED:
+        kit->sessions->refused(kit->owner, status, reason);
+        connection->failure = status;
+        if (connection->answering)
+            pause_reading(connection);
+        else
+            answer_failure(connection);
+        return 1;
+    case HANDSHAKE_NO_MEMORY:
+        return -1;
+    }
+    struct session *session = kit->sessions->request(kit->owner, connection, head);
+    if (!session)
+        return -1;
+    session_init(session, connection, &handshake);
+    connection->session = session;
+    if (connection->answering)
+        pause_reading(connection);
+    else
+        session_run(session);
+    return connection->closing ? -1 : 1;
+}
+
 static int on_head(void *owner, const struct request_head *head) {
     struct connection *connection = owner;
     const struct connection_kit *kit = connection->kit;
+    if (kit->sessions && handshake_wanted(head))
+        return take_up(connection, head);
     struct cycle *cycle = kit->handler->request(kit->owner, connection, head);
     if (!cycle)
         return -1;
@@ -208,6 +260,10 @@ static size_t parse(struct connection *connection, const char *data, size_t size
     case REQUEST_HELD:
         pause_reading(connection);
         break;
+    case REQUEST_UPGRADED:
+        request_parser_free(&connection->parser);
+        taken = size; /* a client has to wait for the answer (RFC 6455 section 4.1): what it says before is lost, as under uvicorn */
+        break;
     case REQUEST_INVALID:
         fail(connection, 400);
         break;
@@ -229,7 +285,7 @@ static void parse_unread(struct connection *connection) {
     struct buffer *unread = &connection->unread;
     if (connection->parsing || unread->size == 0)
         return;
-    while (unread->size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure)
+    while (unread->size > 0 && connection->waiting < PIPELINE_MAX && !connection->closing && !connection->failure && !connection->session)
         buffer_take(unread, parse(connection, buffer_bytes(unread), unread->size));
     if (unread->size > 0)
         return;
@@ -242,9 +298,20 @@ void connection_received(struct connection *connection, const char *data, size_t
     if (connection->closing || connection->failure)
         return;
     connection->kit->transport->idle(connection->socket, false);
+    if (connection->session) {
+        session_received(connection->session, data, size);
+        return;
+    }
     size_t taken = parse(connection, data, size);
     if (buffer_append(&connection->unread, connection->kit->allocator, data + taken, size - taken) != 0)
         end(connection);
+}
+
+bool connection_wants(struct connection *connection) {
+    if (!connection->session || !connection->session->paused)
+        return true;
+    pause_reading(connection); /* only now: most messages are taken before the next one comes */
+    return false;
 }
 
 void connection_ended(struct connection *connection) {
@@ -256,11 +323,18 @@ void connection_lost(struct connection *connection) { end(connection); }
 
 void connection_expired(struct connection *connection) { close_softly(connection); }
 
+void connection_alarmed(struct connection *connection) {
+    if (connection->session && !connection->closed)
+        session_alarmed(connection->session);
+}
+
 void connection_shutdown(struct connection *connection) {
     connection->stopping = true;
-    if (!connection->answering)
+    if (connection->session && connection->session->begun)
+        session_shutdown(connection->session);
+    else if (!connection->answering)
         close_softly(connection);
-    else if (connection->unread.size == 0)
+    else if (connection->unread.size == 0 || connection->session)
         connection->last->response.keep_alive = false;
 }
 
@@ -325,8 +399,10 @@ static void written(struct connection *connection) {
         end(connection);
     } else if (connection->write_paused && connection->out.size <= LOW_WATER) {
         connection->write_paused = false;
-        if (connection->answering)
+        if (connection->answering && connection->answering->running)
             connection->kit->handler->drained(connection->answering);
+        else if (connection->session)
+            session_drained(connection->session);
     }
 }
 
@@ -345,6 +421,24 @@ void connection_writable(struct connection *connection) {
         watch(connection);
     if (more)
         written(connection);
+}
+
+void connection_queued(struct connection *connection) {
+    if (connection->out.size > HIGH_WATER)
+        write_now(connection, NULL, 0);
+    else
+        flush_later(connection);
+}
+
+void connection_write(struct connection *connection, const struct slice *slices, size_t count) { write_now(connection, slices, count); }
+
+void connection_close(struct connection *connection) { close_softly(connection); }
+
+void connection_resume(struct connection *connection) {
+    if (!connection->read_paused || connection->closing)
+        return;
+    connection->read_paused = false;
+    watch(connection);
 }
 
 /* --- responses
@@ -408,7 +502,11 @@ static void next(struct connection *connection) {
         return;
     resume_reading(connection, NULL);
     if (!connection->answering) {
-        if (connection->failure)
+        if (connection->session && connection->stopping)
+            close_softly(connection);
+        else if (connection->session)
+            session_run(connection->session);
+        else if (connection->failure)
             answer_failure(connection);
         else if (connection->stopping && connection->unread.size == 0)
             close_softly(connection);
@@ -469,4 +567,5 @@ void connection_free(struct connection *connection) {
     request_parser_free(&connection->parser);
     buffer_free(&connection->out, connection->kit->allocator);
     buffer_free(&connection->unread, connection->kit->allocator);
+    buffer_free(&connection->refusal, connection->kit->allocator);
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "buffer.h"
+#include "date.h"
 #include "request.h"
 #include "response.h"
 
@@ -27,6 +28,8 @@
 #define PIPELINE_MAX 16u /* requests that wait behind the one that is answered */
 
 struct connection;
+struct session;
+struct session_handler;
 
 /* One request and its response. The handler embeds it in what it makes of a request. */
 struct cycle {
@@ -56,6 +59,11 @@ struct transport {
     void (*flush_later)(void *socket);
     /* IDLE: close unless something comes within the keep-alive time. Not idle: no longer. */
     void (*idle)(void *socket, bool idle);
+    /* Call connection_alarmed() after so many milliseconds, and forget an earlier alarm; 0: only that. 0, or -1 out of memory, and only at
+     * a connection's first alarm. */
+    int (*alarm)(void *socket, uint64_t milliseconds);
+    /* Nanoseconds of a clock that only goes forward. */
+    uint64_t (*now)(void *socket);
     /* Nothing more is said over this socket. Called once, last: close it, call connection_gone() in the next turn of the loop, when the
      * handlers that were told something in this one have had their turn, and connection_free() at leisure. */
     void (*close)(void *socket);
@@ -81,6 +89,15 @@ struct handler {
     void (*notice)(void *owner, struct connection *connection, enum connection_notice notice);
 };
 
+/* What all WebSockets of a server share. */
+struct session_options {
+    bool compresses;
+    uint64_t max_size;      /* octets of a message */
+    size_t max_queue;       /* messages that are told before they are asked for; at least 1 */
+    uint64_t ping_interval; /* milliseconds; 0: no pings */
+    int64_t ping_timeout;   /* milliseconds; negative: none */
+};
+
 /* What all connections of a server share. It outlasts them. */
 struct connection_kit {
     const struct allocator *allocator;
@@ -88,8 +105,11 @@ struct connection_kit {
     const struct handler *handler;
     void *owner;
     const struct response_defaults *(*defaults)(void *owner); /* as of now; valid until the next call */
+    const struct date *(*date)(void *owner);                  /* as of now, for what has one whether the operator wants it or not */
     void *defaults_owner;
-    uint64_t total_requests; /* responses completed */
+    uint64_t total_requests;                /* responses completed */
+    const struct session_handler *sessions; /* NULL: no upgrade to WebSocket is taken up */
+    struct session_options session_options;
 };
 
 struct connection {
@@ -103,6 +123,8 @@ struct connection {
     unsigned waiting;           /* cycles behind `answering` */
     struct buffer out;          /* not written yet */
     struct buffer unread;       /* came, but must not be parsed yet, or is being parsed */
+    struct session *session;    /* it is a WebSocket from here on, once all requests before are answered; NULL: it is not */
+    struct buffer refusal;      /* the response to a handshake that fails, where that is the failure */
     unsigned failure;           /* status of the error that is to be answered once all before it is; 0: none */
     bool parsing;               /* within the parser: what it calls back must not call it */
     bool read_paused;           /* by us: content or requests have piled up */
@@ -125,6 +147,10 @@ void connection_lost(struct connection *connection);     /* reset, or another er
 void connection_writable(struct connection *connection); /* the socket takes bytes again */
 void connection_flush(struct connection *connection);    /* the turn of the loop ends */
 void connection_expired(struct connection *connection);  /* it was idle for too long */
+void connection_alarmed(struct connection *connection);  /* the time of transport->alarm has passed */
+
+/* The socket has bytes. False: they are not to be read before transport->watch asks for them. */
+bool connection_wants(struct connection *connection);
 
 /* The server stops: close if nothing is due, else when the responses that are due are complete. */
 void connection_shutdown(struct connection *connection);
@@ -165,5 +191,13 @@ void cycle_close(struct cycle *cycle);
 
 /* The handler is through with this cycle, complete or not; the connection may forget it from here on. */
 void cycle_finished(struct cycle *cycle);
+
+/* --- within the core, for a session
+ * ------------------------------------------------------------------------------------------------------- */
+
+void connection_queued(struct connection *connection);                                          /* something was appended to `out` */
+void connection_write(struct connection *connection, const struct slice *slices, size_t count); /* behind `out`, without copying */
+void connection_close(struct connection *connection);                                           /* once `out` has gone */
+void connection_resume(struct connection *connection);                                          /* read on */
 
 #endif

@@ -138,7 +138,9 @@ static bool read_head(const struct request_parser *parser, struct request_head *
                                   .method = llhttp->method,
                                   .minor = llhttp->http_minor,
                                   .keep_alive = !old && llhttp_should_keep_alive(llhttp),
-                                  .upgrade_offered = !old && llhttp->upgrade};
+                                  .upgrade_offered = !old && llhttp->upgrade,
+                                  .has_content = (llhttp->flags & F_CHUNKED) || llhttp->content_length != 0,
+                                  .target_size = parser->target_size};
     size_t hosts = 0;
     for (size_t i = 0; i < parser->field_count; i++) {
         const struct request_field *field = &parser->fields[i];
@@ -160,8 +162,16 @@ static int on_headers_complete(llhttp_t *llhttp) {
         return fail(parser, REQUEST_INVALID);
     parser->connection = llhttp->flags & CONNECTION;
     llhttp->upgrade = 0; /* so that llhttp takes content for content, and goes on behind it */
-    if (parser->events->head(parser->owner, &head) != 0)
+    switch (parser->events->head(parser->owner, &head)) {
+    case 0:
+        break;
+    case 1:
+        parser->within = false;
+        parser->failure = REQUEST_UPGRADED;
+        return 2; /* llhttp's: no content, and nothing behind */
+    default:
         return fail(parser, REQUEST_STOPPED);
+    }
     start_over(parser);
     if (llhttp->content_length != 0)
         set_run(parser, NULL);
@@ -183,6 +193,8 @@ static int on_body(llhttp_t *llhttp, const char *data, size_t size) {
 
 static int on_message_complete(llhttp_t *llhttp) {
     struct request_parser *parser = llhttp->data;
+    if (parser->failure == REQUEST_UPGRADED)
+        return 0;
     llhttp->flags = (uint16_t)((llhttp->flags & ~CONNECTION) | parser->connection); /* a trailer field says nothing of the connection */
     parser->within = false;
     set_run(parser, NULL);
@@ -235,6 +247,10 @@ enum request_result request_parser_feed(struct request_parser *parser, const cha
         if (parser->run)
             parser->run = data;
         llhttp_errno_t error = llhttp_execute(&parser->llhttp, data, portion);
+        if (error == HPE_PAUSED_UPGRADE && parser->failure == REQUEST_UPGRADED) {
+            *taken = (size_t)(llhttp_get_error_pos(&parser->llhttp) - start);
+            return REQUEST_UPGRADED;
+        }
         if (error == HPE_PAUSED) {
             *taken = (size_t)(llhttp_get_error_pos(&parser->llhttp) - start);
             return REQUEST_HELD;

@@ -48,11 +48,15 @@ struct request_head {
     uint8_t minor;         /* of HTTP/1.minor: 0 or 1 */
     bool keep_alive;       /* HTTP/1.1 and no Connection: close in any line */
     bool expects_continue; /* Expect: 100-continue from an HTTP/1.1 client; an HTTP/1.0 client's is ignored (RFC 9110 section 10.1.1) */
-    bool upgrade_offered;  /* Connection: upgrade and some Upgrade field, from an HTTP/1.1 client (RFC 9110 section 7.8); not taken up */
+    bool upgrade_offered;  /* Connection: upgrade and some Upgrade field, from an HTTP/1.1 client (RFC 9110 section 7.8); may be taken up,
+                              see `head` below */
+    bool has_content;      /* content follows, or may */
+    uint32_t target_size;  /* octets of the whole target, with which `text` begins */
 };
 
 struct request_events {
-    /* Each returns 0, or -1 to stop: then request_parser_feed() returns REQUEST_STOPPED and the parser can only be freed. */
+    /* Each returns 0, or -1 to stop: then request_parser_feed() returns REQUEST_STOPPED and the parser can only be freed.
+     * `head` may return 1: the upgrade is taken up, what comes behind the head is no HTTP, see REQUEST_UPGRADED. */
     int (*head)(void *owner, const struct request_head *head);
     int (*content)(void *owner, const char *data, size_t size);
     /* The request is whole. 1: nothing behind it is to be parsed yet, see request_parser_feed(). */
@@ -65,7 +69,8 @@ enum request_result {
     REQUEST_INVALID,   /* no HTTP/1 that is served: 400 */
     REQUEST_TOO_LARGE, /* a bound was passed: 431 */
     REQUEST_NO_MEMORY,
-    REQUEST_STOPPED
+    REQUEST_STOPPED,
+    REQUEST_UPGRADED /* `head` said 1: the bytes from *TAKEN on were not looked at; the parser can only be freed */
 };
 
 struct request_parser {
@@ -90,8 +95,8 @@ struct request_parser {
 void request_parser_init(struct request_parser *parser, const struct allocator *allocator, const struct request_events *events,
                          void *owner);
 
-/* The next SIZE bytes. *TAKEN: how many were looked at (SIZE, but for REQUEST_HELD). After anything but OK and HELD the parser can only be
- * freed: every later feed says the same again. */
+/* The next SIZE bytes. *TAKEN: how many were looked at (SIZE, but for REQUEST_HELD and REQUEST_UPGRADED). After anything but OK and HELD
+ * the parser can only be freed: every later feed says the same again. */
 enum request_result request_parser_feed(struct request_parser *parser, const char *data, size_t size, size_t *taken);
 
 /* Whether a head or content is under way: false between requests, before the first byte, and after a failure. */

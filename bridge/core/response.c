@@ -96,6 +96,16 @@ static bool read_length(const char *value, size_t size, uint64_t *length) {
     return size != 0;
 }
 
+enum response_fault response_field_check(const struct response_field *field) {
+    for (size_t i = 0; i < field->name_size; i++)
+        if (lower[(unsigned char)field->name[i]] == 0)
+            return RESPONSE_NAME_INVALID;
+    for (size_t i = 0; i < field->value_size; i++)
+        if (control[(unsigned char)field->value[i]])
+            return RESPONSE_VALUE_INVALID;
+    return RESPONSE_OK;
+}
+
 /* A head under way. */
 struct head {
     char *at; /* where its next octet belongs */

@@ -72,6 +72,9 @@ struct response {
     size_t fault_field; /* index of the field that RESPONSE_NAME_INVALID to RESPONSE_LENGTHS_DIFFER is about */
 };
 
+/* Whether the octets of a field may be sent: RESPONSE_OK, NAME_INVALID or VALUE_INVALID. */
+enum response_fault response_field_check(const struct response_field *field);
+
 /* KEEP_ALIVE: what the request allows. HEAD: the method is HEAD. OLD: HTTP/1.0. */
 void response_init(struct response *response, bool keep_alive, bool head, bool old);
 

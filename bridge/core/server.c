@@ -35,6 +35,12 @@ static const struct response_defaults *defaults(void *owner) {
     return &server->defaults;
 }
 
+static const struct date *date(void *owner) {
+    struct server *server = owner;
+    date_text(&server->date, time(NULL));
+    return &server->date;
+}
+
 void server_wake(struct server *server) {
     if (server->woken || server->stepping)
         return;
@@ -199,20 +205,18 @@ int server_backend_fd(const struct server *server) { return uv_backend_fd(&serve
 
 /* As uv_backend_timeout(); but that counts from when the loop last looked at the clock, and is 0 where nothing is watched: then there is
  * nothing to wait for. */
-static int timeout_of(const uv_loop_t *loop) {
-    int timeout = uv_loop_alive(loop) ? uv_backend_timeout(loop) : -1;
+int server_timeout(const struct server *server) {
+    int timeout = uv_loop_alive(&server->loop) ? uv_backend_timeout(&server->loop) : -1;
     if (timeout <= 0)
         return timeout;
-    uint64_t passed = milliseconds() - uv_now(loop);
+    uint64_t passed = milliseconds() - uv_now(&server->loop);
     return passed < (uint64_t)timeout ? timeout - (int)passed : 1;
 }
-
-int server_timeout(const struct server *server) { return server->gone || server->gone_ripe ? 0 : timeout_of(&server->loop); }
 
 /* Interest that is registered in one run of libuv reaches its epoll only in the next: a response or an accepted connection would hang. */
 static void settle(struct server *server) {
     flush(server);
-    for (int i = 0; i < 4 && timeout_of(&server->loop) == 0; i++) {
+    for (int i = 0; i < 4 && server_timeout(server) == 0; i++) {
         uv_run(&server->loop, UV_RUN_NOWAIT);
         flush(server);
     }
@@ -279,7 +283,10 @@ int server_init(struct server *server, const struct server_options *options) {
         .transport = &stream_transport,
         .handler = options->handler,
         .owner = options->owner,
+        .sessions = options->sessions,
+        .session_options = options->session_options,
         .defaults = defaults,
+        .date = date,
         .defaults_owner = server,
     };
     server->defaults = (struct response_defaults){.fields = options->fields, .field_count = options->field_count};

@@ -14,6 +14,7 @@
 
 #include "connection.h"
 #include "date.h"
+#include "session.h"
 #include "stream.h"
 
 #define SERVER_READ_SIZE (64u << 10) /* bytes read from one connection in one go */
@@ -36,7 +37,9 @@ struct server_options {
     const struct response_field *fields; /* defaults of every response, copied by reference: they outlast the server */
     size_t field_count;
     bool date_field;
-    uint64_t keep_alive; /* milliseconds that an idle connection is kept */
+    uint64_t keep_alive;                    /* milliseconds that an idle connection is kept */
+    const struct session_handler *sessions; /* NULL: no upgrade to WebSocket is taken up */
+    struct session_options session_options;
 };
 
 struct server {

@@ -16,7 +16,7 @@
 /* Read once, if that is wanted. False: there was nothing. */
 static bool receive(struct stream *stream) {
     char *incoming = stream->server->incoming;
-    if (!(stream->events & UV_READABLE))
+    if (!(stream->events & UV_READABLE) || !connection_wants(&stream->connection))
         return false;
     ssize_t got;
     do
@@ -86,6 +86,57 @@ static void stream_idle(void *socket, bool idle) {
     server_idle(stream->server, stream, idle);
 }
 
+/* --- alarms: of WebSockets only, so that other connections do not carry a timer
+ * ------------------------------------------------------------------ */
+
+struct alarm {
+    uv_timer_t timer;
+    struct server *server;
+    struct stream *stream;
+};
+
+static void on_alarm(uv_timer_t *timer) {
+    struct alarm *alarm = timer->data;
+    connection_alarmed(&alarm->stream->connection);
+}
+
+static void on_alarm_closed(uv_handle_t *handle) {
+    struct alarm *alarm = handle->data;
+    allocator_free(&alarm->server->options.allocator, alarm);
+}
+
+static int stream_alarm(void *socket, uint64_t milliseconds) {
+    struct stream *stream = socket;
+    struct server *server = stream->server;
+    if (!stream->alarm && milliseconds > 0) {
+        const struct allocator *allocator = &server->options.allocator;
+        struct alarm *alarm = allocator->resize(allocator->context, NULL, sizeof *alarm);
+        if (!alarm)
+            return -1;
+        uv_timer_init(&server->loop, &alarm->timer); /* never fails */
+        alarm->timer.data = alarm;
+        alarm->server = server;
+        alarm->stream = stream;
+        stream->alarm = alarm;
+    }
+    if (milliseconds > 0) {
+        uv_update_time(&server->loop); /* the host may have been away for long */
+        uv_timer_start(&stream->alarm->timer, on_alarm, milliseconds, 0);
+        server_wake(server);
+    } else if (stream->alarm) {
+        uv_timer_stop(&stream->alarm->timer);
+    }
+    return 0;
+}
+
+static uint64_t stream_now(void *socket) {
+    (void)socket;
+    return uv_hrtime();
+}
+
+/* --- its end
+ * ------------------------------------------------------------------------------------------------------------------------------- */
+
 static void on_closed(uv_handle_t *handle) {
     struct stream *stream = handle->data;
     server_forget(stream->server, stream);
@@ -96,12 +147,16 @@ static void stream_close(void *socket) {
     struct stream *stream = socket;
     uv_poll_stop(&stream->poll);
     stream->events = 0;
+    if (stream->alarm)
+        uv_timer_stop(&stream->alarm->timer);
     server_gone(stream->server, stream);
 }
 
 void stream_end(struct stream *stream) {
     connection_gone(&stream->connection);
     stream->server->options.forgotten(stream->server->options.owner, &stream->connection); /* before the client knows of its end */
+    if (stream->alarm)
+        uv_close((uv_handle_t *)&stream->alarm->timer, on_alarm_closed);
     uv_close((uv_handle_t *)&stream->poll, on_closed);
     close(stream->fd);
     stream->fd = -1;
@@ -112,6 +167,8 @@ const struct transport stream_transport = {
     .watch = stream_watch,
     .flush_later = stream_flush_later,
     .idle = stream_idle,
+    .alarm = stream_alarm,
+    .now = stream_now,
     .close = stream_close,
 };
 

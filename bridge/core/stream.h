@@ -14,6 +14,7 @@
 #include "connection.h"
 
 struct server;
+struct alarm;
 
 struct stream {
     struct connection connection;
@@ -24,6 +25,7 @@ struct stream {
     struct stream *previous, *next;             /* all of the server's */
     struct stream *idle_previous, *idle_next;   /* those that wait for a next request, the longest first */
     uint64_t idle_until;                        /* milliseconds of uv_hrtime(); 0: not idle */
+    struct alarm *alarm;                        /* NULL: none was ever set */
     struct stream *gone_next;                   /* those that are closed, and whose connection is to be told */
     struct stream *dirty_previous, *dirty_next; /* those to be flushed at the end of this turn */
     bool dirty;

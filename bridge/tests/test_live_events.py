@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .live import APPS, Server, key, masked, on_each, request, servers_fixture  # noqa: F401
+from .live import APPS, Server, bridge_fixture, key, masked, on_each, request, servers_fixture  # noqa: F401
 
 NUMBERS = range(1000)
 BATCH = 100
@@ -63,3 +63,9 @@ def test_the_series_are_odd_enough() -> None:
     """So that a change of the generator does not quietly make them tame."""
     used = {text for number in NUMBERS for text in odd.Series(number).description}
     assert len(used) > 120
+
+
+@pytest.mark.parametrize("query", ["", "?length"])
+def test_content_of_wide_items_has_its_length_in_octets(bridge: Server, query: str) -> None:
+    """uvicorn counts items: a chunk says less than it has, and what follows is no chunk."""
+    assert bridge.ask(f"/odd.wide/{key()}{query}").body == b"abcdefghijkl"

@@ -41,6 +41,16 @@ def test_a_receive_that_is_cancelled_takes_nothing(server: Server) -> None:
     assert server.outcome(call) == ["nothing yet"] * 3 + ["waiting", "hello"]
 
 
+def test_thousands_that_are_cancelled_leave_nothing(server: Server) -> None:
+    call = key()
+    with server.connect() as client:
+        client.send(request(f"/asked.patient/{call}", "Content-Length: 5", method="POST"))
+        wait_until(lambda: server.notes(call))
+        client.send(b"hello").response()
+    grown, content = server.outcome(call)
+    assert grown < 1000 and content == "hello"
+
+
 def test_a_receive_that_is_cancelled_when_content_came(server: Server) -> None:
     call, client = half_sent(server, "cancelled_when_it_came", "waiting")
     with client:

@@ -44,6 +44,15 @@ def test_pieces_of_any_size_arrive(server: Server, size: int) -> None:
         assert client.get(f"/flow.stream/{call}?pieces={pieces}&size={size}").response().body == b"x" * size * pieces
 
 
+def test_small_pieces_do_not_wait_for_each_other(server: Server) -> None:
+    """As they would with Nagle's algorithm, 40 ms for each response."""
+    with server.connect() as client:
+        begin = time.monotonic()
+        for _ in range(60):
+            client.get(f"/turns.stream/{key()}").response()
+        assert time.monotonic() - begin < 60 * 0.02
+
+
 def pieces_of(client: Client) -> tuple[list[bytes], int, int]:
     """What a client gets of an app that has filled the connection: the pieces with names, how many bytes stood before, and were to."""
     body = client.response().body

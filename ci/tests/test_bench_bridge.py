@@ -79,9 +79,9 @@ def test_the_access_log_needs_a_line_for_each_request(tmp_path: Path) -> None:
     log = tmp_path / "output"
     log.write_text('INFO:     Started\nINFO:     127.0.0.1:50000 - "GET / HTTP/1.1" 200 OK\n' * 2)
     side = a_side(log)
-    side._requests = 2
+    side.requests = 2
     assert side.access_line() == b'INFO:     127.0.0.1:PORT - "GET / HTTP/1.1" 200 OK'
-    side._requests = 3
+    side.requests = 3
     with pytest.raises(Unmeasured, match="it wrote 2 lines of access log for at least 3 requests"):
         side.access_line()
 

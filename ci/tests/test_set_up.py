@@ -75,6 +75,11 @@ def test_bootstrap_says_when_an_installed_package_does_not_help(machine: Machine
     assert done.stderr.splitlines()[-1].startswith("bootstrap: installed, yet not usable here: libcmocka-dev")
 
 
+def test_bootstrap_names_zlib_where_the_bridge_could_not_be_linked(machine: Machine) -> None:
+    script(machine.folder / "cc", 'case "$*" in *-lz*) exit 1; esac')
+    assert "may not install them here: zlib1g-dev\n" in machine.bootstrap("cmocka", "zlib").stderr
+
+
 def test_bootstrap_prints_a_python_with_venv_and_headers(machine: Machine) -> None:
     (machine.folder / "installed").touch()
     done = machine.bootstrap("python")

@@ -6,6 +6,7 @@ add one.
 
 import importlib
 import pkgutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,11 +31,17 @@ class Start:
         return [word for key, value in self.options for word in (f"--{key}", value) if word is not None]
 
 
+class Unsupported(Exception):
+    """The server has no such option."""
+
+
 class Adapter:
     """One server. `python -m MODULE ARGUMENTS`, unless `command` says otherwise."""
 
     module: str  # run with -m
     taken: frozenset[str] = frozenset({"host", "port"})  # long options that are not the user's to give
+    # What exchanges may ask for at a start (docs/exchange.md), and the server's own option of that meaning. None: by the same names.
+    own_options: Mapping[str, str] | None = {}
     packages: tuple[str, ...] = ()  # distributions whose versions belong in a report: the server, its parsers, its loops
 
     def arguments(self, start: Start) -> list[str]:
@@ -46,6 +53,20 @@ class Adapter:
     def environment(self, start: Start) -> dict[str, str]:
         """What the server needs besides the app's own environment."""
         return {}
+
+    def options(self, words: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
+        """The options that an exchange asks for, as the server's own. Raises Unsupported."""
+        found: list[tuple[str, str | None]] = []
+        for word in words:
+            if not word.startswith("--"):
+                key, _ = found.pop()
+                found.append((key, word))
+                continue
+            key = word.removeprefix("--")
+            if self.own_options is not None and key not in self.own_options:
+                raise Unsupported(word)
+            found.append((self.own_options[key] if self.own_options is not None else key, None))
+        return tuple(found)
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from . import Adapter, Start
 class Bridge(Adapter):
     module = "bridgecheck.bridge"
     taken = frozenset({"host", "port", "uds", "app-dir", "factory"})
+    own_options = None
     packages = ("bridgecheck", "uvloop")
 
     def arguments(self, start: Start) -> list[str]:
@@ -16,6 +17,8 @@ class Bridge(Adapter):
         from bridgecheck.bridge.command import serve
         from bridgecheck.bridge.server import loop_factory
 
-        make_loop = loop_factory(serve.make_context("serve", list(arguments)).params["loop"])
+        given = serve.make_context("serve", list(arguments)).params
+        make_loop = loop_factory(given["loop"])
         loop = make_loop() if make_loop else None
-        return {"http": "llhttp", "loop": type(loop).__module__.partition(".")[0] if loop else "none"}
+        name = type(loop).__module__.partition(".")[0] if loop else "none"
+        return {"http": "llhttp", "loop": name, "ws": "none" if given["ws"] == "none" else "native"}

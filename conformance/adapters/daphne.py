@@ -6,6 +6,7 @@ from . import Adapter, Start
 class Daphne(Adapter):
     module = "daphne"
     taken = frozenset({"bind", "port", "unix-socket", "fd", "endpoint"})
+    own_options = {"root-path": "root-path", "proxy-headers": "proxy-headers", "no-server-header": "no-server-name"}
     packages = ("daphne", "twisted", "autobahn")
 
     def arguments(self, start: Start) -> list[str]:

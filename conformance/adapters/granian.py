@@ -6,6 +6,7 @@ from . import Adapter, Start
 class Granian(Adapter):
     module = "granian"
     taken = frozenset({"host", "port", "uds", "factory"})
+    own_options = {"root-path": "url-path-prefix", "backlog": "backlog"}
     packages = ("granian", "uvloop", "rloop")
 
     def arguments(self, start: Start) -> list[str]:

@@ -8,6 +8,13 @@ from . import Adapter, Start
 class Gunicorn(Adapter):
     module = "gunicorn"
     taken = frozenset({"bind", "daemon", "control-socket"})
+    own_options = {
+        "root-path": "root-path",
+        "timeout-keep-alive": "keep-alive",
+        "timeout-graceful-shutdown": "graceful-timeout",
+        "lifespan": "asgi-lifespan",
+        "forwarded-allow-ips": "forwarded-allow-ips",
+    }
     packages = ("gunicorn", "gunicorn_h1c", "uvloop")
 
     def arguments(self, start: Start) -> list[str]:

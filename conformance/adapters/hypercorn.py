@@ -6,6 +6,7 @@ from . import Adapter, Start
 class Hypercorn(Adapter):
     module = "hypercorn"
     taken = frozenset({"bind", "insecure-bind", "quic-bind"})
+    own_options = {"root-path": "root-path", "timeout-keep-alive": "keep-alive", "timeout-graceful-shutdown": "graceful-timeout"}
     packages = ("hypercorn", "h11", "h2", "wsproto", "uvloop", "trio")
 
     def arguments(self, start: Start) -> list[str]:

@@ -6,6 +6,7 @@ from . import Adapter, Start
 class Uvicorn(Adapter):
     module = "uvicorn"
     taken = frozenset({"host", "port", "uds", "fd", "app-dir", "factory"})
+    own_options = None
     packages = ("uvicorn", "httptools", "h11", "uvloop", "websockets", "wsproto")
 
     def arguments(self, start: Start) -> list[str]:

@@ -127,6 +127,28 @@ static PyObject *frame_of(const struct exchange_step *step) {
     return line;
 }
 
+PyObject *exchange_object_words(const struct exchange_step *step) {
+    PyObject *words = PyTuple_New((Py_ssize_t)step->word_count);
+    for (size_t i = 0; words && i < step->word_count; i++) {
+        PyObject *word = text_of(&step->words[i]);
+        if (word)
+            PyTuple_SET_ITEM(words, (Py_ssize_t)i, word);
+        else
+            Py_CLEAR(words);
+    }
+    return words;
+}
+
+static PyObject *process_of(const struct exchange_step *step) {
+    PyObject *words = exchange_object_words(step), *space = words ? PyUnicode_FromString(" ") : NULL;
+    PyObject *text = space ? PyUnicode_Join(space, words) : NULL;
+    PyObject *kind = text ? PyUnicode_FromFormat("process %s%s%U", step->name.data, step->word_count ? " " : "", text) : NULL;
+    Py_XDECREF(text);
+    Py_XDECREF(space);
+    Py_XDECREF(words);
+    return kind;
+}
+
 /* A step's words, as a person knows them from the file; for a send, only "send". */
 static PyObject *kind_of(const struct exchange_step *step) {
     static const char *const KINDS[] = {
@@ -139,7 +161,6 @@ static PyObject *kind_of(const struct exchange_step *step) {
         [EXCHANGE_RESET] = "reset",
         [EXCHANGE_WAIT] = "wait",
         [EXCHANGE_SAVE] = "save",
-        [EXCHANGE_PROCESS] = "process",
     };
     if (step->kind == EXCHANGE_WAIT)
         return PyUnicode_FromFormat("wait %s%s%s", CONDITIONS[step->condition], step->name.size ? " " : "", step->name.data);
@@ -147,6 +168,8 @@ static PyObject *kind_of(const struct exchange_step *step) {
         return frame_of(step);
     if (step->kind == EXCHANGE_PAUSE)
         return PyUnicode_FromFormat("pause %ums", step->milliseconds);
+    if (step->kind == EXCHANGE_PROCESS)
+        return process_of(step);
     if (step->name.size)
         return PyUnicode_FromFormat("%s %s", KINDS[step->kind], step->name.data);
     return PyUnicode_FromString(KINDS[step->kind]);
@@ -182,6 +205,22 @@ static PyObject *get_steps(PyObject *self, void *closure) {
     return steps;
 }
 
+static PyObject *get_process(PyObject *self, void *closure) {
+    (void)closure;
+    const struct exchange *exchange = exchange_of(self);
+    PyObject *steps = PyList_New(0);
+    for (size_t i = 0; steps && i < exchange->step_count; i++) {
+        const struct exchange_step *step = &exchange->steps[i];
+        if (step->kind != EXCHANGE_PROCESS)
+            continue;
+        PyObject *words = exchange_object_words(step);
+        if (binding_append(steps, words ? Py_BuildValue("(IsO)", step->line, step->name.data, words) : NULL))
+            Py_CLEAR(steps);
+        Py_XDECREF(words);
+    }
+    return steps;
+}
+
 static PyObject *repr(PyObject *self) {
     PyObject *name = get_name(self, NULL);
     PyObject *text = name ? PyUnicode_FromFormat("<Exchange %U>", name) : NULL;
@@ -190,9 +229,11 @@ static PyObject *repr(PyObject *self) {
 }
 
 static PyGetSetDef ATTRIBUTES[] = {
-    {"name", get_name, NULL, NULL, NULL},   {"session", get_session, NULL, NULL, NULL},   {"line", get_line, NULL, NULL, NULL},
-    {"text", get_text, NULL, NULL, NULL},   {"meta", get_meta, NULL, NULL, NULL},         {"alone", get_alone, NULL, NULL, NULL},
-    {"sends", get_sends, NULL, NULL, NULL}, {"requests", get_requests, NULL, NULL, NULL}, {"steps", get_steps, NULL, NULL, NULL},
+    {"name", get_name, NULL, NULL, NULL},   {"session", get_session, NULL, NULL, NULL},
+    {"line", get_line, NULL, NULL, NULL},   {"text", get_text, NULL, NULL, NULL},
+    {"meta", get_meta, NULL, NULL, NULL},   {"alone", get_alone, NULL, NULL, NULL},
+    {"sends", get_sends, NULL, NULL, NULL}, {"requests", get_requests, NULL, NULL, NULL},
+    {"steps", get_steps, NULL, NULL, NULL}, {"process", get_process, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -161,7 +161,9 @@ struct play {
     PyThreadState *thread; /* held while the loop runs without the GIL */
     size_t target_count;
     PyObject *progress; /* borrowed, or NULL */
+    PyObject *process;  /* borrowed, or NULL */
     PyObject *results;  /* list of lists */
+    bool failed;        /* an exception waits to be raised */
 };
 
 static PyObject *observations_of(struct play *play, struct script *const *scripts) {
@@ -178,6 +180,8 @@ static PyObject *observations_of(struct play *play, struct script *const *script
 
 static enum player_order on_played(void *context, size_t session, size_t exchange, struct script *const *scripts) {
     struct play *play = context;
+    if (play->failed)
+        return PLAYER_ABORT;
     PyEval_RestoreThread(play->thread);
     PyObject *observations = observations_of(play, scripts);
     if (observations)
@@ -189,6 +193,8 @@ static enum player_order on_played(void *context, size_t session, size_t exchang
 static enum player_order on_tick(void *context, size_t played) {
     struct play *play = context;
     enum player_order order = PLAYER_GO_ON;
+    if (play->failed)
+        return PLAYER_ABORT;
     PyEval_RestoreThread(play->thread);
     if (PyErr_CheckSignals()) {
         order = PLAYER_ABORT;
@@ -202,6 +208,24 @@ static enum player_order on_tick(void *context, size_t played) {
     return order;
 }
 
+/* Nothing more is asked once this has failed; the next tick ends the play. */
+static bool on_process(void *context, size_t target, const struct exchange_step *step) {
+    struct play *play = context;
+    if (play->failed)
+        return true;
+    PyEval_RestoreThread(play->thread);
+    PyObject *words = exchange_object_words(step);
+    PyObject *answer =
+        words ? PyObject_CallFunction(play->process, "ns#O", (Py_ssize_t)target, step->name.data, (Py_ssize_t)step->name.size, words)
+              : NULL;
+    int done = answer ? PyObject_IsTrue(answer) : -1;
+    Py_XDECREF(answer);
+    Py_XDECREF(words);
+    play->failed = done < 0;
+    play->thread = PyEval_SaveThread();
+    return done != 0;
+}
+
 /* Tuples of the sessions' exchanges, so that nobody changes them meanwhile. */
 static PyObject *freeze(PyObject *sessions) {
     PyObject *outer = PySequence_Tuple(sessions);
@@ -213,20 +237,21 @@ static PyObject *freeze(PyObject *sessions) {
     return frozen;
 }
 
-static int check_exchange(struct binding_state *state, PyObject *object) {
+static int check_exchange(struct binding_state *state, PyObject *object, bool process) {
     if (Py_TYPE(object) != state->exchange_type) {
         PyErr_Format(PyExc_TypeError, "a session holds Exchanges, not %s", Py_TYPE(object)->tp_name);
         return -1;
     }
-    const struct exchange_step *step = script_unlearnt(exchange_object_get(object).exchange);
-    if (!step)
-        return 0;
-    PyErr_Format(PyExc_NotImplementedError, "%U:%u: the player has not learnt process steps", exchange_object_file(object), step->line);
-    return -1;
+    const struct exchange *exchange = exchange_object_get(object).exchange;
+    const struct exchange_step *own = process ? NULL : script_process_step(exchange);
+    if (own)
+        PyErr_Format(PyExc_ValueError, "%U:%u: a process step, and no process= to do it", exchange_object_file(object), own->line);
+    return own ? -1 : 0;
 }
 
 /* The player's view of the sessions; one array holds all exchanges. Both are PyMem_Free()d by the caller, also after a failure. */
-static int lay_out(struct binding_state *state, PyObject *frozen, struct player_session **sessions, struct player_exchange **exchanges) {
+static int lay_out(struct binding_state *state, PyObject *frozen, bool process, struct player_session **sessions,
+                   struct player_exchange **exchanges) {
     size_t count = 0, place = 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(frozen); i++)
         count += (size_t)PyTuple_GET_SIZE(PyList_GET_ITEM(frozen, i));
@@ -240,7 +265,7 @@ static int lay_out(struct binding_state *state, PyObject *frozen, struct player_
         PyObject *session = PyList_GET_ITEM(frozen, i);
         (*sessions)[i] = (struct player_session){.exchanges = *exchanges + place, .count = (size_t)PyTuple_GET_SIZE(session)};
         for (Py_ssize_t j = 0; j < PyTuple_GET_SIZE(session); j++) {
-            if (check_exchange(state, PyTuple_GET_ITEM(session, j)))
+            if (check_exchange(state, PyTuple_GET_ITEM(session, j), process))
                 return -1;
             (*exchanges)[place++] = exchange_object_get(PyTuple_GET_ITEM(session, j));
         }
@@ -262,7 +287,7 @@ static PyObject *no_results(PyObject *frozen) {
 }
 
 static void run(struct player_object *self, struct play *play, PyObject *frozen, const struct player_session *sessions, size_t jobs) {
-    struct player_watcher watcher = {.played = on_played, .tick = on_tick, .context = play};
+    struct player_watcher watcher = {.played = on_played, .tick = on_tick, .process = on_process, .context = play};
     struct target_error error = {0};
     self->playing = true;
     play->thread = PyEval_SaveThread();
@@ -274,23 +299,24 @@ static void run(struct player_object *self, struct play *play, PyObject *frozen,
 }
 
 static PyObject *play(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"sessions", "jobs", "progress", NULL};
+    static char *names[] = {"sessions", "jobs", "progress", "process", NULL};
     struct player_object *self = (struct player_object *)object;
     struct play play = {.state = binding_state_of(Py_TYPE(object))};
-    PyObject *given, *progress = Py_None, *frozen = NULL;
+    PyObject *given, *progress = Py_None, *process = Py_None, *frozen = NULL;
     struct player_session *sessions = NULL;
     struct player_exchange *exchanges = NULL;
     Py_ssize_t jobs = 32;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$nO:play", names, &given, &jobs, &progress) || !usable(self))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$nOO:play", names, &given, &jobs, &progress, &process) || !usable(self))
         return NULL;
     if (jobs < 1) {
         PyErr_SetString(PyExc_ValueError, "jobs is at least 1");
         return NULL;
     }
     play.progress = progress == Py_None ? NULL : progress;
+    play.process = process == Py_None ? NULL : process;
     play.target_count = player_target_count(self->player);
     frozen = freeze(given);
-    if (!frozen || lay_out(play.state, frozen, &sessions, &exchanges))
+    if (!frozen || lay_out(play.state, frozen, play.process, &sessions, &exchanges))
         goto release;
     play.results = no_results(frozen);
     if (play.results && usable(self)) /* asked again: iterating over what was given may have run anything */

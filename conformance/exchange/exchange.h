@@ -47,7 +47,7 @@ enum exchange_step_kind {
     EXCHANGE_WAIT,   /* condition, count (body), milliseconds (0: the player's patience) */
     EXCHANGE_SAVE,   /* name, field (empty: the body), before, after */
     EXCHANGE_FRAME,  /* frame, text = its payload; name = opcode word */
-    EXCHANGE_PROCESS /* name = start / signal / exit, words */
+    EXCHANGE_PROCESS /* name = start / signal / exit, words (start, signal), milliseconds (exit; 0: the player's patience) */
 };
 
 enum exchange_condition {

@@ -153,6 +153,19 @@ static int wait_condition(struct parser *parser, const struct reader_word *word,
     return reader_fail(&parser->reader, word->data, WAIT_FORM);
 }
 
+/* ["within" DURATION], behind what is waited for. */
+static int within(struct parser *parser, struct exchange_step *step) {
+    struct reader_word word;
+    int found = reader_word(&parser->reader, &word);
+    if (found != READER_FOUND)
+        return found == READER_NOTHING ? 0 : -1;
+    if (!reader_is(&word, "within"))
+        return reader_fail(&parser->reader, word.data, "only \"within DURATION\" may follow what is waited for");
+    if (need_word(parser, &word, "\"within\" needs a duration, as in \"within 500ms\"") != 0)
+        return -1;
+    return reader_duration(&parser->reader, &word, &step->milliseconds);
+}
+
 static int step_wait(struct parser *parser, struct exchange_step *step) {
     struct reader_word word;
     if (need_word(parser, &word, WAIT_FORM) != 0 || wait_condition(parser, &word, step) != 0 || need_connection(parser) != 0)
@@ -165,14 +178,7 @@ static int step_wait(struct parser *parser, struct exchange_step *step) {
         return -1;
     if (step->condition == EXCHANGE_WAIT_FRAME && parser_wait_frame(parser, step) != 0)
         return -1;
-    int found = reader_word(&parser->reader, &word);
-    if (found != READER_FOUND)
-        return found == READER_NOTHING ? 0 : -1;
-    if (!reader_is(&word, "within"))
-        return reader_fail(&parser->reader, word.data, "only \"within DURATION\" may follow what is waited for");
-    if (need_word(parser, &word, "\"within\" needs a duration, as in \"within 500ms\"") != 0)
-        return -1;
-    return reader_duration(&parser->reader, &word, &step->milliseconds);
+    return within(parser, step);
 }
 
 #define SAVE_FORM "a save is written: save NAME from body between TEXT TEXT, or: save NAME from field NAME between TEXT TEXT"
@@ -245,10 +251,13 @@ static int step_process(struct parser *parser, struct exchange_step *step) {
     struct reader_word word;
     if (need_word(parser, &word, message) != 0 || parser_keep_word(parser, &word, &step->name) != 0)
         return -1;
-    if (reader_is(&word, "start") ? process_start(parser) != 0 : reader_is(&word, "signal") && process_signal(parser) != 0)
-        return -1;
     if (!reader_is(&word, "start") && !reader_is(&word, "signal") && !reader_is(&word, "exit"))
         return reader_fail(&parser->reader, word.data, message);
+    int failed = reader_is(&word, "start")    ? process_start(parser)
+                 : reader_is(&word, "signal") ? process_signal(parser)
+                                              : within(parser, step);
+    if (failed)
+        return -1;
     return parser_keep_items(parser, &parser->words, sizeof(struct exchange_bytes), &step->words, &step->word_count);
 }
 

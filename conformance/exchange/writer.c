@@ -2,6 +2,7 @@
 #include "writer.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -156,6 +157,16 @@ void writer_pieces(struct writer *writer, const struct exchange_piece *pieces, s
         }
     }
     end_pieces(writer);
+}
+
+void writer_statement(struct writer *writer, const char *format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    size_t size = (size_t)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    put(writer, text, size < sizeof text ? size : sizeof text - 1);
+    put(writer, "\n", 1);
 }
 
 void writer_quoted(struct writer *writer, const char *data, size_t size) {

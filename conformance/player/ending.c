@@ -11,12 +11,23 @@ static size_t requests_begun(const struct requests *requests) {
     return begun + (requests->state == REQUESTS_BROKEN);
 }
 
+/* All that will ever come is there: the process has ended. */
+static void read_all(struct connection *connection) {
+    uint64_t before;
+    do {
+        before = connection->received;
+        connection_read(connection);
+    } while (connection->received != before);
+}
+
 void ending_start(struct script *script) {
     uint64_t time = script->exchange->end == EXCHANGE_END_OPEN ? script->exchange->end_milliseconds : script->setup.patience;
     uv_update_time(script->setup.kit->loop);
     script->stage = SCRIPT_ENDING;
     for (size_t i = 0; i < script->connection_count; i++) {
         struct script_connection *at = &script->connections[i];
+        if (script->ended)
+            read_all(at->connection);
         at->requests_begun = requests_begun(&at->connection->requests);
         at->responses_due = at->connection->requests.complete;
         at->cut_short = at->connection->requests.under_way && at->connection->requests.state == REQUESTS_FOLLOWED;
@@ -129,7 +140,7 @@ static void finish(struct script *script) {
 
 /* Whether no more calls can come: as many as requests were traced, or the server came past them. */
 static bool all_calls_in(const struct script *script) {
-    if (script->fence_state == SCRIPT_FENCE_ANSWERED)
+    if (script->fence_state == SCRIPT_FENCE_ANSWERED || script->ended)
         return true;
     for (size_t i = 0; i < script->connection_count; i++) {
         const struct script_connection *at = &script->connections[i];
@@ -151,7 +162,7 @@ static void on_answered(struct fence_asker *asker, enum fence_answer answer) {
 
 void ending_look(struct script *script) {
     bool all_in = all_calls_in(script);
-    if (script->out_of_memory || (all_in && !script->claimant.unsettled)) {
+    if (script->out_of_memory || script->ended || (all_in && !script->claimant.unsettled)) {
         finish(script);
     } else if (!all_in && script->fence_state == SCRIPT_FENCE_NONE) {
         script->fence_state = SCRIPT_FENCE_ASKED;

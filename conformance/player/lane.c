@@ -62,6 +62,18 @@ static void on_port_taken(void *context, struct script *script) {
     lane->port_taken = true;
 }
 
+static bool on_process(void *context, struct script *script, const struct exchange_step *step) {
+    const struct lane *lane = context;
+    const struct player_watcher *watcher = lane->kit->watcher;
+    size_t target = 0;
+    while (lane->scripts[target] != script)
+        target++;
+    if (!watcher->process(watcher->context, target, step))
+        return false;
+    target_look(&lane->kit->targets[target]); /* a process that has ended rings no more */
+    return true;
+}
+
 /* A socket to each target from one port of our own; SOURCES is a matrix of targets and connections. Returns the port, or 0 and *ERROR. */
 static uint16_t bind_everywhere(struct lane *lane, size_t connection, size_t connections, int *sources, struct target_error *error) {
     struct lane_kit *kit = lane->kit;
@@ -132,6 +144,7 @@ static struct script *make_script(struct lane *lane, size_t target, const struct
         .fence = kit->targets[target].fence,
         .finished = on_finished,
         .port_taken = on_port_taken,
+        .process = on_process,
         .context = lane,
     };
     return script_new(&setup, exchange, sources);

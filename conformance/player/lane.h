@@ -24,6 +24,7 @@ struct lane_kit {
     uint64_t token;            /* the player's own number */
     uint64_t counter;          /* of its marked requests */
     uint64_t patience;
+    const struct player_watcher *watcher; /* while playing */
 };
 
 struct lane {

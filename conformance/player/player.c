@@ -207,7 +207,7 @@ int player_play(struct player *player, const struct player_session *sessions, si
     player->sessions = sessions;
     player->session_count = count;
     player->next_session = player->played = player->active = 0;
-    player->watcher = watcher;
+    player->watcher = player->lane_kit.watcher = watcher;
     player->order = PLAYER_GO_ON;
     player->error = error;
     player->failed = false;

@@ -26,7 +26,7 @@ size_t script_openings(const struct exchange *exchange) {
     return openings;
 }
 
-const struct exchange_step *script_unlearnt(const struct exchange *exchange) {
+const struct exchange_step *script_process_step(const struct exchange *exchange) {
     for (size_t i = 0; i < exchange->step_count; i++)
         if (exchange->steps[i].kind == EXCHANGE_PROCESS)
             return &exchange->steps[i];
@@ -383,6 +383,30 @@ static enum outcome do_wait(struct script *script, const struct exchange_step *s
     return WAITS;
 }
 
+#define PROCESS_LOOK_MS 5u /* between two looks whether the process has ended */
+
+static bool is_word(const struct exchange_bytes *bytes, const char *word) {
+    return bytes->size == strlen(word) && !memcmp(bytes->data, word, bytes->size);
+}
+
+/* The connections go on meanwhile: whatever they bring comes between two looks. */
+static enum outcome do_process(struct script *script, const struct exchange_step *step) {
+    if (is_word(&step->name, "start"))
+        return DONE; /* or there would be no target */
+    uint64_t now = uv_now(script->setup.kit->loop);
+    if (!script->begun)
+        script->process_deadline = now + (step->milliseconds ? step->milliseconds : script->setup.patience);
+    if (script->setup.process(script->setup.context, script, step)) {
+        script->ended |= is_word(&step->name, "exit");
+        return DONE;
+    }
+    if (now >= script->process_deadline)
+        return fault(script, step, "timed out");
+    if (script->time_is_up)
+        script_set_timer(script, PROCESS_LOOK_MS);
+    return WAITS;
+}
+
 /* Do a step, or see whether it is done. */
 static enum outcome do_step(struct script *script, const struct exchange_step *step) {
     if (script->implied || step->kind == EXCHANGE_CONNECT)
@@ -391,6 +415,8 @@ static enum outcome do_step(struct script *script, const struct exchange_step *s
         return do_on(script, step);
     if (step->kind == EXCHANGE_PAUSE)
         return script->time_is_up ? DONE : WAITS;
+    if (step->kind == EXCHANGE_PROCESS)
+        return do_process(script, step);
     if (step->kind == EXCHANGE_SAVE) {
         const struct response_reader *reader = script->connection_count ? &current(script)->connection->responses : NULL;
         int saved = save_step(script->setup.saved, step, reader);
@@ -419,12 +445,14 @@ static enum outcome do_step(struct script *script, const struct exchange_step *s
         connection_reset(connection);
         return DONE;
     default:
-        return DONE; /* script_unlearnt() names it, nobody plays it */
+        return DONE; /* done above */
     }
 }
 
 /* How long a step may wait. */
 static uint64_t time_for(const struct script *script, const struct exchange_step *step) {
+    if (step->kind == EXCHANGE_PROCESS)
+        return PROCESS_LOOK_MS;
     bool stated = step->kind == EXCHANGE_PAUSE || (step->kind == EXCHANGE_WAIT && step->milliseconds);
     return stated ? step->milliseconds : script->setup.patience;
 }

@@ -29,6 +29,8 @@ struct script_setup {
     struct fence *fence;
     void (*finished)(void *context, struct script *script);
     void (*port_taken)(void *context, struct script *script); /* instead of finished: to be played again from other ports */
+    /* Do a process step, or look whether what it waits for is so; asked until that is true, or the step's time is up. */
+    bool (*process)(void *context, struct script *script, const struct exchange_step *step);
     void *context;
 };
 
@@ -72,6 +74,7 @@ struct script {
     bool settled;       /* every call ended and settled */
     bool refused;       /* a connect was refused: the target is gone */
     bool out_of_memory; /* the observation is not whole */
+    bool ended;         /* the target's process was seen to end */
     bool needs_look;    /* the trace has to be read, then script_look() called, before anyone sleeps */
 
     /* Its own. */
@@ -92,14 +95,15 @@ struct script {
     struct fence_asker asker;
     uv_timer_t timer;
     bool time_is_up;
+    uint64_t process_deadline; /* of a process step that waits */
     size_t note_capacity;
 };
 
 /* How many connections the exchange opens, which is how many ports it needs. */
 size_t script_openings(const struct exchange *exchange);
 
-/* The first step that no script can do yet (process steps), or NULL. */
-const struct exchange_step *script_unlearnt(const struct exchange *exchange);
+/* The first step that concerns the target's process, or NULL. */
+const struct exchange_step *script_process_step(const struct exchange *exchange);
 
 /* A script of EXCHANGE over SOURCES, script_openings() sockets from connection_bind(), which it owns from here on, also when it fails.
  * NULL: out of memory. */

@@ -37,6 +37,14 @@ static int read_address(struct target *target, const struct target_place *place)
     return -1;
 }
 
+static void ring(struct target *target, const char *name, size_t size) {
+    struct trace_reader_error error;
+    if (calls_ring(target->calls, name, size, &error) && !target->error.message[0])
+        fail(&target->error, 0, error.message, "trace");
+}
+
+void target_look(struct target *target) { ring(target, "", 0); }
+
 /* The doorbell says only "look": but a file that is new has to be taken in. Everything else is done before the loop sleeps again. */
 static void on_bell(uv_poll_t *poll, int status, int events) {
     struct target *target = poll->data;
@@ -47,9 +55,7 @@ static void on_bell(uv_poll_t *poll, int status, int events) {
         ssize_t size = recv(target->bell_fd, name, sizeof name, MSG_DONTWAIT);
         if (size < 0)
             return;
-        struct trace_reader_error error;
-        if (calls_ring(target->calls, name, (size_t)size, &error) && !target->error.message[0])
-            fail(&target->error, 0, error.message, "trace");
+        ring(target, name, (size_t)size);
     }
 }
 

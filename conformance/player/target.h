@@ -39,6 +39,9 @@ struct target {
 int target_open(struct target *target, const struct target_place *place, struct connection_kit *kit, const char *token, uint64_t patience,
                 calls_claim_cb claim, void *context, struct target_error *error);
 
+/* Take in what was traced that no doorbell has told of yet; what fails stands in `error`. */
+void target_look(struct target *target);
+
 void target_close(struct target *target);
 
 #endif

@@ -148,13 +148,13 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without:
     if "recorded" in chosen and not traffic:
         missing.append("the app's own routes: no --traffic was given")
     if tier == "quick" and "spec" in chosen:
-        missing.append("spec cases that wait: left out by --tier quick")
+        missing.append("spec cases that wait or start a server of their own: left out by --tier quick")
     if tier == "deep":
         missing.append("exploration: no tap explores yet, deep is the default tier")
     missing += [f"what needs {need}: left out by --without" for need in dict.fromkeys(without)]
     if not websocket and "websocket" not in without:
         missing.append("WebSocket: no exchange speaks it")
-    return [*missing, "signals and exit codes: the player has not learnt them"]
+    return missing
 
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:

@@ -13,7 +13,9 @@ import click
 from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
+from .importing import import_
 from .play import play
+from .record import record
 from .suite import spec
 
 INTERNAL = 70
@@ -55,7 +57,9 @@ def commands() -> None:
 
 
 commands.add_command(gate)
+commands.add_command(import_)
 commands.add_command(play)
+commands.add_command(record)
 commands.add_command(spec)
 
 

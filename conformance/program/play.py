@@ -1,5 +1,6 @@
 """`bridgecheck play`: one file of exchanges on some servers, side by side, as a person reads it."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from rich.table import Table
 
 from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange
+from bridgecheck.conformance.adapters import Unsupported
 from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.difference import differences
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.fact import Address, facts_of
+from bridgecheck.conformance.lifetime import Lifetime
 from bridgecheck.conformance.report import show
 from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage
+from bridgecheck.conformance.stage import Stage, has_own_start
 from bridgecheck.conformance.target import Target, check_app
 from bridgecheck.conformance.transcript import transcript
 from bridgecheck.conformance.verdict import REFERENCE, UNDEFINED
@@ -74,9 +77,14 @@ def play(
     console = Console(soft_wrap=False)
     differ = False
     stage = Stage(targets, patience=patience)
-    with stage.running():
-        assert stage.player is not None
-        for session in tap.sessions(exchanges):
+    sessions = tap.sessions(exchanges)
+    shared = [session for session in sessions if not has_own_start(session)]
+    for session in sessions:
+        if has_own_start(session) and only in (None, session[0].name):
+            differ |= _live(console, session[0], targets, patience)
+    with stage.running() if shared else contextlib.nullcontext():
+        for session in shared:
+            assert stage.player is not None
             for exchange, observations in zip(session, stage.player.play([session], jobs=1)[0], strict=True):
                 if observations is None:
                     console.print(f"{exchange.name}: not played, a target is gone", markup=False)
@@ -90,6 +98,16 @@ def play(
                 console.print(f"{target.name} died: {story}", markup=False)
                 differ = True
     return int(differ)
+
+
+def _live(console: Console, exchange: Exchange, targets: list[Target], patience: float) -> bool:
+    """One exchange with process steps, on a start of its own."""
+    try:
+        lifetime = Lifetime(exchange, targets, patience=patience)
+    except Unsupported as error:
+        console.print(f"{exchange.name}: unsupported: {error}", markup=False, highlight=False)
+        return False
+    return _show(console, exchange, lifetime.play(), lifetime.targets)
 
 
 def _show(console: Console, exchange: Exchange, observations: tuple[dict, ...], targets: list[Target]) -> bool:

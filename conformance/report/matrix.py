@@ -11,10 +11,11 @@ from typing import Any
 from ..rule import catalogue
 from ..suite import CRASH, FAIL, PASS, SKIP, UNSUPPORTED, Sheet
 from ..tap import Session
+from . import rules as rule_page
 from . import write_whole
 
 JSON, PAGE = "spec.json", "spec.md"
-RULES = "rules.md"  # the page with all rules, beside the matrix in docs
+RULES = rule_page.PAGE  # beside it, so that its links lead somewhere
 
 WORDS = {PASS: "pass", FAIL: "**fail**", SKIP: "–", UNSUPPORTED: "unsupported", CRASH: "**crash**"}
 
@@ -27,10 +28,7 @@ def word(status: str, level: str) -> str:
 def listed(sessions: Sequence[Session]) -> dict[str, Any]:
     """What `spec --list --json` prints: all rules, and the cases that are about them."""
     cases = [{"id": exchange.name, "rules": exchange.meta["rules"].split()} for session in sessions for exchange in session]
-    about: dict[str, list[str]] = {}
-    for case in cases:
-        for rule in case["rules"]:
-            about.setdefault(rule, []).append(case["id"])
+    about = rule_page.about({case["id"]: case["rules"] for case in cases})
     return {
         "rules": [
             {
@@ -39,7 +37,7 @@ def listed(sessions: Sequence[Session]) -> dict[str, Any]:
                 "binds": rule.binds,
                 "source": rule.source,
                 "cases": about.get(rule.id, []),
-                "reason": rule.reason,
+                "reason": "" if rule.id in about else rule.reason,
             }
             for rule in catalogue().values()
         ],
@@ -124,7 +122,8 @@ def _code(text: str) -> str:
 
 
 def write(folder: Path, sheets: Sequence[Sheet], sessions: Sequence[Session]) -> None:
-    """Both files; spec.json last, so that whoever finds it finds all."""
+    """All files; spec.json last, so that whoever finds it finds them."""
     data = spec_json(sheets, sessions)
+    write_whole(folder / RULES, rule_page.current().encode())
     write_whole(folder / PAGE, page(data).encode())
     write_whole(folder / JSON, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())

@@ -230,7 +230,20 @@ def rich() -> dict[str, Any]:
         name="chat",
         socket={"faults": {"masked": 1}, "error": "INFLATED_TOO_MUCH"},
     )
-    return {"connections": [main, other, chat], "calls": calls, "steps": [(7, "timed out"), (9, "nothing to save")], "settled": False}
+    process = {"ready": True, "exit": "exit code 0", "lifespans": [lifespan()], "output": ["Bye."]}
+    steps = [(7, "timed out"), (9, "nothing to save")]
+    return {"connections": [main, other, chat], "calls": calls, "steps": steps, "settled": False, "process": process}
+
+
+def lifespan() -> dict[str, Any]:
+    """The lifespan call of an app that starts and ends in order."""
+    events = [
+        received(b"", type="lifespan.startup"),
+        *send(b"", type="lifespan.startup.complete"),
+        received(b"", type="lifespan.shutdown"),
+        *send(b"", type="lifespan.shutdown.complete"),
+    ]
+    return call(connection="", scope={"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, events=events)
 
 
 def here(reference: dict[str, Any], candidate: dict[str, Any]) -> list[tuple[str, str]]:

@@ -59,6 +59,24 @@ def holds(must: str, facts: Facts = PLAIN) -> bool:
         ("other end = open", False),
         ('scope.http_version = "1.1"; scope.path = "/"', True),
         ("scope.path = b'/'", False),
+        ("response.status not = 201", True),
+        ("response.status not = 201 or 200", False),
+        ("response.field[x] not = b'1'", False),  # there has to be one
+        ("response.field[x] missing or not = b'1'", True),
+        ("response.field[content-type] missing or not = b'text/plain'", False),
+        ("send.raised not = ()", False),
+        ("response.field-order holds content-type, content-length", True),
+        ("response.field-order holds content-length", True),
+        ("response.field-order holds content-length, content-type", False),
+        ("response.field-order holds content-length, content-length", False),
+        ("response.field-order holds x or content-type", True),
+        ("response.field[x] holds b'1'", False),
+        ("response.field[x] missing or holds b'1'", True),
+        ("scope.client = tuple; scope.client[1] = int; scope.server[1] = int", True),
+        ("scope.client = list", False),
+        ("scope.server[1] = str", False),
+        ("script[timed out] missing", True),
+        ("script[timed out] present", False),
     ],
 )
 def test_a_condition_holds_or_not(must: str, expected: bool) -> None:
@@ -70,6 +88,12 @@ def test_values_of_several_parts_are_told_in_order() -> None:
     assert holds("response.interim = 100, 103", facts)
     assert not holds("response.interim = 103, 100", facts)
     assert not holds("response.interim = 100", facts)
+
+
+def test_a_step_that_could_not_be_done_is_named_without_its_line() -> None:
+    late = facts_of(observation() | {"steps": [(12, "timed out")]}, HERE)
+    assert holds("script[timed out] present; script[closed] missing", late)
+    assert not holds("script[timed out] missing", late)
 
 
 def test_an_empty_content_is_a_value() -> None:
@@ -124,6 +148,10 @@ def test_the_rules_come_from_the_meta_and_no_must_is_no_demand() -> None:
         ("main response 1 call missing", 'its place is written as in "main call 2"'),
         ("main response x response.status = 1", 'its place is written as in "main response 2"'),
         ("main response 1 end = open", "its place is the connection's name"),
+        ("main script[timed out] missing", "it has no place"),
+        ("response.status not missing", "no fact has the path not"),
+        ("not = 200", "no path in 'not = 200'"),
+        ("holds 200", "no path in 'holds 200'"),
     ],
 )
 def test_what_cannot_be_read_is_said(must: str, message: str) -> None:

@@ -563,13 +563,6 @@ def test_nothing_is_left_open(folder: Path) -> None:
 # --- what is refused -------------------------------------------------------------------------------------------------------------------
 
 
-def test_steps_that_are_not_learnt_are_named(folder: Path) -> None:
-    player = Player([place(9, folder)])
-    with pytest.raises(NotImplementedError, match=r"file.exchange:4: the player has not learnt process steps"):
-        player.play([[exchange("pause 1ms\nprocess exit")]])
-    player.close()
-
-
 def test_targets_that_cannot_be_played_to(folder: Path) -> None:
     good = place(9, folder)
     with pytest.raises(ValueError, match="needs a target"):

@@ -30,6 +30,7 @@ class Named:
     sends: int = 10
     text: bytes = b"exchange a\nsend"
     steps: tuple[tuple[int, str, bytes], ...] = ((1, "send", b""),)
+    process: tuple[tuple[int, str, tuple[str, ...]], ...] = ()
 
 
 class FakeTarget:

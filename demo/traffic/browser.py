@@ -1,6 +1,6 @@
 """What people do to a shop with a browser: Chromium, driven over its debugging pipe.
 
-Run by ci/capture.py, which puts the shop's address into SHOP.
+The shop is at the address in SHOP.
 """
 
 import http.server
@@ -9,7 +9,6 @@ import os
 import subprocess
 import tempfile
 import threading
-import urllib.request
 from typing import Any, Self
 
 SHOP = os.environ["SHOP"]
@@ -91,10 +90,6 @@ class Browser:
             raise RuntimeError(f"{script}: {result['exceptionDetails']}")
 
 
-def session(name: str) -> None:
-    urllib.request.urlopen(urllib.request.Request(f"{SHOP}/{name}", method="CAPTURE")).close()
-
-
 def buy_something(browser: Browser) -> None:
     browser.go(SHOP)
     browser.run("""
@@ -174,6 +169,5 @@ def come_from_elsewhere(browser: Browser) -> None:
 
 
 for tour in (buy_something, look_closer, come_from_elsewhere):
-    session(f"browser-{tour.__name__.replace('_', '-')}")
     with Browser() as browser:
         tour(browser)

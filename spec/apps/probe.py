@@ -7,11 +7,10 @@ Every function that one of the modules below lists in `__all__` is a small app, 
 from types import ModuleType
 from typing import Any
 
-from . import content, disconnect, events, failure, fields, reading, state, status, websocket
-from .lifespan import lifespan
+from . import content, disconnect, events, failure, fields, lifespan, reading, state, status, websocket
 from .message import App, Receive, Scope, Send
 
-MODULES: tuple[ModuleType, ...] = (content, disconnect, events, failure, fields, reading, state, status)
+MODULES: tuple[ModuleType, ...] = (content, disconnect, events, failure, fields, lifespan, reading, state, status)
 
 
 def _named(*modules: ModuleType) -> dict[str, App]:
@@ -31,7 +30,7 @@ def chosen(scope: Scope) -> str:
 
 async def app(scope: Scope, receive: Receive, send: Send) -> Any:
     if scope["type"] == "lifespan":
-        return await lifespan(scope, receive, send)
+        return await lifespan.lifespan(scope, receive, send)
     if scope["type"] not in ("http", "websocket"):
         raise NotImplementedError(f"the probe app does not speak {scope['type']}")
     name = chosen(scope)

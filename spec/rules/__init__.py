@@ -18,9 +18,10 @@ class Rule:
     level: str
     source: str
     text: str
-    since: str = ""  # the version of the specification that brought it, "" for always
-    seen: str = ""  # by what it can be seen
-    reason: str = ""  # why there is no case, where there is none
+    since: str = ""  # the version or the day that brought it; "" for always
+    seen: str = ""  # where it can be seen: wire, scope, events, lifecycle; "" for nowhere
+    reason: str = ""  # why no case is about it
+    note: str = ""  # how our words differ from the specification's
 
 
 @cache

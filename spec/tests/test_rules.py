@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridgecheck.conformance.report import rules as page
 from bridgecheck.conformance.rule import Rule, binding, catalogue
 
 from .test_cases import CASES
@@ -30,6 +31,20 @@ def test_a_rule_says_whom_it_binds_how_much_and_where_it_stands(rule: Rule) -> N
     assert rule.level in ("must", "should", "may")
     assert len(rule.source) > 5
     assert rule.text[-1] == "." and len(rule.text) > 10
+    assert rule.seen in ("", "wire", "scope", "events", "lifecycle")
+    assert not rule.note or rule.note[-1] == "."
+
+
+NAMED = {rule for _, case in CASES for rule in case.meta["rules"].split(" ")}
+
+
+@pytest.mark.parametrize("rule", [rule for rule in catalogue().values() if rule.id not in NAMED], ids=lambda rule: rule.id)
+def test_a_rule_without_a_case_says_why(rule: Rule) -> None:
+    assert rule.reason
+
+
+def test_the_page_lists_the_rules_as_they_are() -> None:
+    assert (Path(__file__).parents[2] / "docs" / "rules.md").read_text("utf-8") == page.current(), f"run: {page.__doc__}"
 
 
 def test_only_a_must_binds_and_what_is_not_known_is_its_authors_own() -> None:

@@ -271,6 +271,27 @@ static void test_what_drains_when_nobody_sends_is_told_to_nobody(void **state) {
     stage_end(&stage);
 }
 
+static void test_what_drains_when_its_app_has_left_is_told_to_nobody(void **state) {
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    stage.room = 0;
+    client_says(&stage, GET("/a"));
+    struct call *call = call_number(&stage, 1);
+    call_start_length(call, sizeof large);
+    call_content(call, large, 2 * HIGH_WATER, false);
+    cycle_close(&call->cycle);
+    call_finish(call);
+    client_reads(&stage, 2 * HIGH_WATER);
+    assert_false(stage.connection.write_paused);
+    client_reads(&stage, SIZE_MAX);
+    assert_true(stage.closed);
+    turn(&stage);
+    assert_int_equal(stage.arrived[0], 1); /* the request's end */
+    assert_int_equal(stage.drained[0], 0);
+    stage_end(&stage);
+}
+
 static void test_a_handler_that_waits_is_told_when_the_client_is_gone(void **state) {
     (void)state;
     for (int how = 0; how < 3; how++) {
@@ -374,6 +395,7 @@ int main(void) {
         cmocka_unit_test(test_a_large_response_passes_in_pieces_when_its_handler_waits),
         cmocka_unit_test(test_the_next_request_waits_for_the_response_before_it_to_drain),
         cmocka_unit_test(test_what_drains_when_nobody_sends_is_told_to_nobody),
+        cmocka_unit_test(test_what_drains_when_its_app_has_left_is_told_to_nobody),
         cmocka_unit_test(test_a_handler_that_waits_is_told_when_the_client_is_gone),
         cmocka_unit_test(test_an_idle_connection_keeps_no_large_memory),
         cmocka_unit_test(test_a_small_response_costs_no_memory_anew),

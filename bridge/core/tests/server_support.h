@@ -1,8 +1,9 @@
 /* server_support.h: a server on real sockets, the loop that it is a guest of, its apps, and clients, in one thread.
  *
- * host_turn() is one turn of the host's loop, as server.h asks for it: step when the server's descriptor is readable or its time has come;
- * then the apps; then, only if it was woken, the end of the turn. Whoever waits for something turns until it is there, or HOST_PATIENCE is
- * over. host_end() holds that every cycle, connection, block of memory and descriptor was given back.
+ * host_turn() is one turn of the host's loop, which does no more than server.h asks for: step when the server's descriptor is readable or
+ * its time has come; then the apps; then, only if it was woken, the end of the turn. It asks for the time behind these only. Whoever waits
+ * for something turns until it is there, or HOST_PATIENCE is over. host_end() holds that every cycle, connection, block of memory and
+ * descriptor was given back.
  */
 #ifndef BRIDGE_TEST_SERVER_SUPPORT_H
 #define BRIDGE_TEST_SERVER_SUPPORT_H
@@ -32,7 +33,8 @@ enum { HOST_PATIENCE = 5000, BIG = 8 << 20, PIECE = 64 << 10 };
 struct host;
 
 /* A call of the app. By its target: /now is answered in `run`; /later by an app, behind the step; /big is BIG octets, in pieces, as the
- * client takes them; /never is not answered. All others as /later. An app ends when its response is complete or the client is gone. */
+ * client takes them; /never is not answered; /start has the head of a response, in `run`, and no more; /two-turns has the head in one turn,
+ * and the end in the next. All others as /later. An app ends when its response is complete or the client is gone. */
 struct call {
     struct cycle cycle; /* first */
     struct host *host;
@@ -49,7 +51,8 @@ struct host {
     bool woken;
     unsigned wakes;
     unsigned turns;         /* made so far */
-    unsigned steps_in_vain; /* that were asked for by a time of 0, without a descriptor being readable */
+    unsigned steps_in_vain; /* that were wanted at once, although nothing was readable */
+    uint64_t due;           /* when the next step is; 0: at once, UINT64_MAX: never */
     bool refuses;           /* connections */
     unsigned accepted, refused, forgotten, exhausted;
     unsigned requested, run, released, over; /* over: calls whose app has heard that the client is gone */
@@ -138,7 +141,12 @@ static inline void call_continue(struct call *call) {
             if (call->cycle.connection && call->cycle.connection->out.size > call->host->waits_most)
                 call->host->waits_most = call->cycle.connection->out.size;
         }
-    } else if (strcmp(call->target, "/never") != 0) {
+    } else if (strcmp(call->target, "/two-turns") == 0 && !call->cycle.response.started) {
+        call_start(call, 0);
+        call->ready = true;
+    } else if (strcmp(call->target, "/two-turns") == 0) {
+        cycle_content(&call->cycle, NULL, 0, true);
+    } else if (strcmp(call->target, "/never") != 0 && strcmp(call->target, "/start") != 0) {
         call_answer(call);
     }
 }
@@ -181,11 +189,14 @@ static inline void host_run(struct cycle *cycle) {
     call->running = call->ready = true;
     if (strcmp(call->target, "/now") == 0)
         call_answer(call);
+    else if (strcmp(call->target, "/start") == 0)
+        call_start(call, 0);
 }
 
 static inline void host_told(struct cycle *cycle) {
     struct call *call = (struct call *)cycle;
     assert_true(call->running);
+    assert_true(cycle->body.size <= HIGH_WATER + SERVER_READ_SIZE);
     call->ready = true;
 }
 
@@ -254,6 +265,7 @@ static inline struct host *host_new(uint64_t keep_alive) {
     struct host *host = calloc(1, sizeof *host);
     assert_non_null(host);
     host->fds = count_fds();
+    host->due = UINT64_MAX;
     struct server_options options = host_options(host);
     options.keep_alive = keep_alive;
     assert_int_equal(server_init(&host->server, &options), 0);
@@ -267,23 +279,36 @@ static inline struct host *host_new(uint64_t keep_alive) {
     return host;
 }
 
+static inline void host_arm(struct host *host) {
+    int timeout = server_timeout(&host->server);
+    host->due = timeout < 0 ? UINT64_MAX : timeout == 0 ? 0 : now_milliseconds() + (uint64_t)timeout;
+}
+
+static inline void host_finish(struct host *host) {
+    host->woken = false;
+    server_finish_turn(&host->server);
+    host_arm(host);
+}
+
 /* One turn that waits no longer than MILLISECONDS. */
 static inline void host_turn(struct host *host, int milliseconds) {
-    int timeout = server_timeout(&host->server);
-    bool timed = timeout >= 0 && timeout <= milliseconds;
+    uint64_t now = now_milliseconds();
+    if (host->woken || host->due <= now || host_apps_are_ready(host))
+        milliseconds = 0;
+    else if (host->due - now < (uint64_t)milliseconds)
+        milliseconds = (int)(host->due - now);
     struct pollfd poller = {.fd = server_backend_fd(&host->server), .events = POLLIN};
-    uint64_t due = now_milliseconds() + (uint64_t)(timed ? timeout : 0);
-    int ready = poll(&poller, 1, host_apps_are_ready(host) ? 0 : timed ? timeout : milliseconds);
+    int ready = poll(&poller, 1, milliseconds);
     assert_true(ready >= 0);
     host->turns++;
-    host->steps_in_vain += ready == 0 && timeout == 0;
-    if (ready > 0 || (timed && now_milliseconds() >= due))
+    host->steps_in_vain += ready == 0 && host->due == 0;
+    if (ready > 0 || host->due <= now_milliseconds()) {
         server_step(&host->server);
-    host_apps(host);
-    if (host->woken) {
-        host->woken = false;
-        server_finish_turn(&host->server);
+        host_arm(host);
     }
+    host_apps(host);
+    if (host->woken)
+        host_finish(host);
 }
 
 static inline void host_turns(struct host *host, int milliseconds) {
@@ -293,10 +318,10 @@ static inline void host_turns(struct host *host, int milliseconds) {
 
 /* Turn until nothing is to be done at once. */
 static inline void host_settle(struct host *host) {
-    for (unsigned last = 0, quiet = 0; quiet < 3;) {
+    for (unsigned quiet = 0; quiet < 3; quiet++) {
         host_turn(host, 1);
-        quiet = host->steps_in_vain == last ? quiet + 1 : 0;
-        last = host->steps_in_vain;
+        if (host->woken || host->due == 0)
+            quiet = 0;
         assert_true(host->turns < 1000000);
     }
 }

@@ -1,6 +1,8 @@
 /* stream_test.c: one accepted socket: a client that is slow, half there, or gone while it is read from, waited for, or written to. */
 #include "server_support.h"
 
+#include <netinet/tcp.h>
+
 /* Read what is there, which is to be the next octets of /big's response behind its head. Returns how many, 0 at the end. */
 static size_t read_some(int client, size_t at, size_t limit) {
     static char got[1 << 18];
@@ -95,6 +97,45 @@ static void test_what_came_before_a_reset_is_read(void **state) {
     host_end(host);
 }
 
+static void test_no_more_is_read_behind_a_reset_than_is_wanted(void **state) {
+    (void)state;
+    struct host *host = host_new(60000);
+    int client = client_new(host);
+    client_says(client, "POST /big HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n"); /* so that it is written to, too */
+    for (int quiet = 0; quiet < 3; quiet++) {
+        if (send(client, big_piece(0), PIECE, MSG_NOSIGNAL) > 0)
+            quiet = 0;
+        host_turn(host, 10);
+    }
+    client_resets(client);
+    HOST_UNTIL(host, host->over == 1); /* host_told() sees what waits for it */
+    host_end(host);
+}
+
+static void test_what_is_no_socket_is_refused_and_closed(void **state) {
+    (void)state;
+    struct host *host = host_new(60000);
+    int fd = open("/dev/null", O_RDWR);
+    assert_int_equal(stream_open(&host->server, fd), -EPERM);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_int_equal(host->server.connections, 0);
+    host_end(host);
+}
+
+static void test_a_socket_neither_waits_for_more_to_send_nor_is_inherited(void **state) {
+    (void)state;
+    struct host *host = host_new(60000);
+    int client = client_new(host), on = 0;
+    socklen_t size = sizeof on;
+    HOST_UNTIL(host, host->accepted == 1);
+    assert_int_equal(getsockopt(host->server.streams->fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
+    assert_true(on);
+    assert_true(fcntl(host->server.streams->fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(host->server.streams->fd, F_GETFL) & O_NONBLOCK);
+    close(client);
+    host_end(host);
+}
+
 static void test_what_was_sent_before_it_closes_is_read_by_a_slow_client(void **state) {
     (void)state;
     struct host *host = host_new(60000);
@@ -184,6 +225,9 @@ int main(void) {
         cmocka_unit_test(test_a_client_that_leaves_a_large_response),
         cmocka_unit_test(test_a_client_that_leaves_while_it_is_waited_for),
         cmocka_unit_test(test_what_came_before_a_reset_is_read),
+        cmocka_unit_test(test_no_more_is_read_behind_a_reset_than_is_wanted),
+        cmocka_unit_test(test_what_is_no_socket_is_refused_and_closed),
+        cmocka_unit_test(test_a_socket_neither_waits_for_more_to_send_nor_is_inherited),
         cmocka_unit_test(test_what_was_sent_before_it_closes_is_read_by_a_slow_client),
         cmocka_unit_test(test_content_waits_in_the_socket_while_nobody_takes_it),
         cmocka_unit_test(test_many_small_requests_in_one_stream),

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import inspect
 import json
+import sys
 import threading
 from typing import Any
 
@@ -63,6 +64,23 @@ async def again(call: Any, scope: Any, receive: Any, send: Any) -> None:
         except TimeoutError:
             call.note("nothing yet")
     call.note("waiting")
+    call.note((await read(receive)).decode())
+    await answer(send)
+
+
+async def patient(call: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Polls: thousands of calls of receive that are cancelled leave nothing behind. Notes by how many blocks memory has grown."""
+
+    async def poll(times: int) -> int:
+        for _ in range(times):
+            task = asyncio.create_task(receive())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        return sys.getallocatedblocks()
+
+    before = await poll(100)
+    call.note(await poll(2000) - before)
     call.note((await read(receive)).decode())
     await answer(send)
 

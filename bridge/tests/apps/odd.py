@@ -354,3 +354,12 @@ async def events(call: Any, scope: Any, receive: Any, send: Any) -> None:
                 raise
         else:
             call.note("fine")
+
+
+async def wide(call: Any, scope: Any, receive: Any, send: Any) -> None:
+    """Content whose length in items is not that in octets."""
+    fields = [(b"content-length", b"12")] if b"length" in scope["query_string"] else []
+    await send({"type": START, "status": 200, "headers": fields})
+    for wide in (array.array("H", b"abcdef"), memoryview(array.array("I", b"ghij"))):
+        await send({"type": BODY, "body": wide, "more_body": True})
+    await send({"type": BODY, "body": memoryview(b"kl").cast("B", (2, 1))})

@@ -213,7 +213,9 @@ static void process_test(void **state) {
     const struct exchange_step *signal = assert_step(exchange, 10, EXCHANGE_PROCESS, 66, "signal");
     assert_int_equal(signal->word_count, 1);
     assert_text(&signal->words[0], "SIGUSR1");
-    assert_int_equal(assert_step(exchange, 11, EXCHANGE_PROCESS, 67, "exit")->word_count, 0);
+    const struct exchange_step *exit = assert_step(exchange, 11, EXCHANGE_PROCESS, 67, "exit");
+    assert_int_equal(exit->word_count, 0);
+    assert_int_equal(exit->milliseconds, 500);
 }
 
 static void empty_files_test(void **state) {

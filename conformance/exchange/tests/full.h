@@ -68,7 +68,7 @@ static const char full[] = "bridgecheck-exchange 1\n"
                            "process start --workers 2 \"--log level\"\n"
                            "process start\n"
                            "process signal SIGUSR1\n"
-                           "process exit\n"
+                           "process exit within 500ms\n"
                            "send\n"
                            "+ ${token}\n"
                            "end next";

@@ -1,0 +1,200 @@
+"""HAR 1.2 files, as browsers and mitmproxy write them: entries in the order in which they began, and what is wrong, with its place.
+
+Knows the format and its writers' ways. Knows nothing of exchanges or secrets.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+Fields = list[tuple[str, str]]
+
+_ENTRIES = re.compile(r'"entries"\s*:\s*\[')
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+class HarError(Exception):
+    """What is wrong with a file or an entry, with its place in front."""
+
+
+class _NotSent(Exception):
+    """An entry of something that no server got like this, and why it is left out."""
+
+
+@dataclass
+class Entry:
+    """One request as it was sent, and what is known of its response."""
+
+    place: str  # "entry 3", for messages
+    started: datetime
+    group: str  # what it belongs to beside others: a page, or a connection
+    method: str
+    host: str  # with the port where it is not the scheme's own
+    target: str  # path and query
+    fields: Fields  # HTTP/2's pseudo fields are none
+    content: bytes
+    status: int
+    answered: Fields
+    answer: str  # the response's content as text, decoded; "" where it is not in the file
+
+    def field(self, name: str) -> str:
+        return next((value for given, value in self.fields if given.lower() == name), "")
+
+
+@dataclass
+class Har:
+    origin: str  # "Firefox 128.0"
+    entries: list[Entry] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    errors: list[HarError] = field(default_factory=list)
+
+
+def read(path: Path) -> Har:
+    """All that can be read of a file; what cannot is in `errors`."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        return Har("", errors=[HarError(f"{path}: {error.strerror}")])
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        column = error.start - before.rfind(b"\n")
+        return Har("", errors=[HarError(f"{path}:{before.count(10) + 1}:{column}: not UTF-8")])
+    cut: HarError | None = None
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        found = list(_whole(text))
+        cut = HarError(f"{path}:{error.lineno}:{error.colno}: {error.msg}; {len(found)} entries before that are whole")
+        data = {"log": {"entries": found}}
+    except RecursionError:
+        return Har("", errors=[HarError(f"{path}: not a HAR file: nested too deep")])
+    log = data.get("log") if isinstance(data, dict) else None
+    if not isinstance(log, dict) or not isinstance(log.get("entries"), list):
+        return Har("", errors=[HarError(f"{path}: not a HAR file: no log.entries")])
+    writer = log.get("browser") or log.get("creator")
+    har = Har(_origin(writer))
+    if cut:
+        har.errors.append(cut)
+    for number, raw in enumerate(log["entries"], 1):
+        place = f"entry {number}"
+        try:
+            har.entries.append(_entry(place, raw))
+        except _NotSent as reason:
+            har.left_out[str(reason)] += 1
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            said = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            har.errors.append(HarError(f"{path}: {place}: {said}"))
+    har.entries.sort(key=lambda entry: entry.started)
+    return har
+
+
+def _whole(text: str) -> Iterator[Any]:
+    """The entries before the place where a file is cut."""
+    start = _ENTRIES.search(text)
+    decoder, at = json.JSONDecoder(), start.end() if start else len(text)
+    while at < len(text):
+        at += len(text[at : at + 4096]) - len(text[at : at + 4096].lstrip(" \t\r\n,"))
+        try:
+            entry, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            return
+        yield entry
+
+
+def _origin(writer: Any) -> str:
+    """Printable ASCII for the `origin` of sessions."""
+    words = [str(writer[key]) for key in ("name", "version") if writer.get(key)] if isinstance(writer, dict) else []
+    return re.sub(r"[^\x20-\x7e]", "?", " ".join(words) or "HAR")[:200]
+
+
+def _entry(place: str, raw: dict[str, Any]) -> Entry:
+    request, response = raw["request"], raw["response"]
+    url = urlsplit(request["url"])
+    if url.scheme not in _DEFAULT_PORTS or not url.hostname:
+        raise _NotSent("no HTTP")
+    if raw.get("_webSocketMessages") is not None or url.scheme in ("ws", "wss") or raw.get("_resourceType") == "websocket":
+        raise _NotSent("WebSocket")
+    if raw.get("_fromCache") or response.get("_fetchedViaServiceWorker"):
+        raise _NotSent("from the cache")
+    if not isinstance(response["status"], int) or response["status"] < 200:
+        raise _NotSent("without an answer")
+    port = "" if url.port in (None, _DEFAULT_PORTS[url.scheme]) else f":{url.port}"
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    fields = _fields(request["headers"])
+    for name, value in fields:
+        value.encode()  # an error where it is no text
+        if not _TOKEN.fullmatch(name) or re.search(r"[\0\r\n]", value):
+            raise ValueError(f"no field: {name[:40]!r}: {value[:40]!r}")
+    if not _TOKEN.fullmatch(request["method"]) or re.search(r"[^\x21-\x7e]", host + target):
+        raise ValueError(f"no request line: {request['method'][:20]!r} {target[:60]!r}")
+    return Entry(
+        place,
+        _time(raw["startedDateTime"]),
+        str(raw.get("pageref") or raw.get("_connectionId") or raw.get("connection") or ""),
+        request["method"],
+        host + port,
+        target,
+        fields,
+        _content(request, dict((name.lower(), value) for name, value in fields)),
+        response["status"],
+        _fields(response["headers"]),
+        _answer(response.get("content") or {}),
+    )
+
+
+def _time(given: str) -> datetime:
+    moment = datetime.fromisoformat(given)
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def _fields(raw: list[dict[str, str]]) -> Fields:
+    """Without HTTP/2's pseudo fields. A browser may write several Set-Cookie lines as one."""
+    found: Fields = []
+    for pair in raw:
+        name, value = str(pair["name"]), str(pair["value"])
+        if not name.startswith(":"):
+            found.extend((name, line) for line in (value.split("\n") if name.lower() == "set-cookie" else [value]))
+    return found
+
+
+def _content(request: dict[str, Any], fields: dict[str, str]) -> bytes:
+    """What was sent. _NotSent where the file does not have it all."""
+    length = fields.get("content-length", "")
+    posted = request.get("postData")
+    if not posted:
+        if length.isdigit() and int(length) > 0:
+            raise _NotSent("with a body that is not in the file")
+        return b""
+    if posted.get("text"):
+        coded = (posted.get("encoding") or posted.get("_encoding")) == "base64"
+        try:
+            content = base64.b64decode(posted["text"], validate=True) if coded else posted["text"].encode()
+        except (binascii.Error, UnicodeEncodeError) as error:
+            raise ValueError(f"postData.text: {error}") from None
+    elif posted.get("params") and "urlencoded" in str(posted.get("mimeType")):
+        content = urlencode([(str(pair["name"]), str(pair.get("value", ""))) for pair in posted["params"]]).encode()
+    else:
+        content = b""
+    if length.isdigit() and int(length) != len(content):
+        raise _NotSent("with a body that is not in the file")
+    return content
+
+
+def _answer(content: dict[str, Any]) -> str:
+    text = str(content.get("text") or "")
+    if content.get("encoding") != "base64":
+        return text
+    try:
+        return base64.b64decode(text).decode()
+    except ValueError:
+        return ""  # nothing that a value could be taken from

@@ -1,0 +1,182 @@
+"""`bridgecheck import`: the file it writes, what it says, and that this passes the gate."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridgecheck.conformance import har, traffic
+from bridgecheck.conformance._player import Exchange, parse
+from bridgecheck.conformance.secret import Secrets
+
+from .test_har import DATA
+from .test_har import har as made
+
+SHOP = "shop.test"
+PASSWORDS = {
+    "BRIDGECHECK_SECRET_PASSWORD": "guess",
+    "BRIDGECHECK_SECRET_PASSWORD_2": "grace-password",
+    "BRIDGECHECK_SECRET_PASSWORD_3": "ada-password",
+}
+
+
+def bridgecheck(*words: object, cwd: Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bridgecheck", *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **(environment or {})}, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def imported(text: str, tmp_path: Path, secrets: Secrets | None = None) -> list[Exchange]:
+    file = tmp_path / "a.har"
+    file.write_text(text)
+    read = har.read(file)
+    if secrets:
+        secrets.look_through(read.entries)
+    return parse(f"bridgecheck-exchange 1\n{traffic.text(read, 'a', secrets)}".encode(), "a")
+
+
+def sent(exchange: Exchange) -> bytes:
+    return b"".join(data for _, _, data in exchange.steps)
+
+
+def test_a_request_of_http_2_becomes_one_of_http_1(tmp_path: Path) -> None:
+    fields = {
+        ":authority": "shop.test",
+        "cookie": "a=1",
+        "accept": "text/ä",
+        "content-length": "4",
+        "te": "trailers",
+        "connection": "x",
+        "expect": "100-continue",
+    }
+    change = {
+        "request.method": "POST",
+        "request.url": "https://shop.test:8443/a?b#c",
+        "request.headers": [*({"name": name, "value": value} for name, value in fields.items()), {"name": "cookie", "value": "b=2"}],
+        "request.postData": {"mimeType": "text/plain", "text": "$ä\n"},
+    }
+    [exchange] = imported(made(change), tmp_path)
+    assert sent(exchange) == (
+        "POST /a?b HTTP/1.1\r\nHost: shop.test:8443\r\naccept: text/ä\r\nCookie: a=1; b=2\r\nContent-Length: 4\r\n\r\n$ä\n".encode()
+    )
+    assert (exchange.session, exchange.name) == ("a", "post-a")
+    assert (exchange.meta["status"], exchange.meta["origin"]) == ("200", "a test 1")
+
+
+@pytest.mark.parametrize(
+    ("method", "length"), [("GET", b""), ("DELETE", b""), ("POST", b"Content-Length: 0\r\n"), ("PUT", b"Content-Length: 0\r\n")]
+)
+def test_a_request_without_a_body(method: str, length: bytes, tmp_path: Path) -> None:
+    [exchange] = imported(made({"request.method": method, "request.headers": []}), tmp_path)
+    assert sent(exchange) == method.encode() + b" /a?b=c HTTP/1.1\r\nHost: shop.test\r\n" + length + b"\r\n"
+
+
+def test_sessions_are_pages_in_the_order_of_time(tmp_path: Path) -> None:
+    moments = [("p/2", 3), ("p1", 2), ("p/2", 1), ("p1", 4)]
+    text = made(
+        *({"pageref": page, "startedDateTime": f"2025-11-25T10:00:0{at}Z", "request.url": f"http://shop.test/{at}"} for page, at in moments)
+    )
+    found = [(exchange.session, exchange.name) for exchange in imported(text, tmp_path)]
+    assert found == [("a-p-2", "get-1"), ("a-p-2", "get-3"), ("a-p1", "get-2"), ("a-p1", "get-4")]
+
+
+def test_pages_that_share_a_secret_are_one_session(tmp_path: Path) -> None:
+    text = made(
+        {"pageref": "1", "request.url": "http://shop.test/login", "response.content": {"text": '{"token":"abcdefghijkl"}'}},
+        {"pageref": "2", "request.url": "http://shop.test/other"},
+        {"pageref": "3", "request.url": "http://shop.test/me?token=abcdefghijkl"},
+    )
+    exchanges = imported(text, tmp_path, Secrets())
+    assert [(exchange.session, exchange.name) for exchange in exchanges] == [("a-1", "get-login"), ("a-1", "get-me"), ("a-2", "get-other")]
+    assert b'\nwait response\nsave token from body between "\\"token\\":\\"" "\\""\nend next' in exchanges[0].text
+    assert b"> GET /me?token=${token} HTTP/1.1\n" in exchanges[1].text
+
+
+def test_a_value_is_taken_from_content_that_is_not_compressed(tmp_path: Path) -> None:
+    fields = [{"name": "Accept-Encoding", "value": "gzip"}]
+    coded = [{"name": "Content-Encoding", "value": "gzip"}]
+    login = {"request.headers": fields, "response.headers": coded, "response.content": {"text": '{"token":"abcdefghijkl"}'}}
+    exchanges = imported(
+        made(login, {"request.url": "http://shop.test/?token=abcdefghijkl", "request.headers": fields}), tmp_path, Secrets()
+    )
+    assert [b"Accept-Encoding" in sent(exchange) for exchange in exchanges] == [False, True]
+
+
+def test_names_do_not_tell_what_requests_do_not(tmp_path: Path) -> None:
+    text = made({"request.url": "http://shop.test/reset/abcdefghijkl"}, {"request.url": "http://shop.test/?token=abcdefghijkl"})
+    assert "abcdefghijkl" not in str([(exchange.name, exchange.text) for exchange in imported(text, tmp_path, Secrets())])
+
+
+SECRETS = ["grace-password", "grace.", "16x2.", "ada-password", "guess"]
+
+
+def test_the_samples_hold_no_secret_afterwards(tmp_path: Path) -> None:
+    done = bridgecheck("import", *DATA.glob("*.har"), "--origin-filter", "shop.example.test", "-o", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "out").read_text()
+    assert all(secret in "".join(file.read_text() for file in DATA.glob("*.har")) for secret in SECRETS)
+    assert [secret for secret in SECRETS if secret in text + done.stderr] == []
+    assert (
+        "\nscrubbed: form field password of POST /login; to give it again set BRIDGECHECK_SECRET_PASSWORD and import once more\n"
+        in done.stderr
+    )
+    assert oct((tmp_path / "out").stat().st_mode & 0o777) == "0o600"
+    done = bridgecheck("import", DATA / "firefox.har", "--no-scrub", "-o", "all", cwd=tmp_path)
+    assert "grace-password" in (tmp_path / "all").read_text()
+
+
+@pytest.mark.slow
+def test_the_samples_pass_the_gate(tmp_path: Path) -> None:
+    """On an app that signs otherwise than the recorded one: its own tokens and cookies are what is sent."""
+    words = ["import", *sorted(DATA.glob("*.har")), "--origin-filter", "shop.example.test", "--origin-filter", "127.0.0.1:8000"]
+    done = bridgecheck(*words, "-o", "out", cwd=tmp_path, environment=PASSWORDS)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "35 exchanges in out; left out: 1 WebSocket, 1 from the cache, 1 of other hosts, 1 without an answer\n",
+    )
+    words = ["gate", "bridgecheck.demo.shop:app", "--candidate", "uvicorn", "--taps", "recorded", "--traffic", "out"]
+    done = bridgecheck(*words, cwd=tmp_path, environment={"SHOP_SECRET": "another"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "bridgecheck-report" / "report.json").read_text())
+    assert report["verdict"] == "same"
+    unscrubbed = bridgecheck("import", DATA / "firefox.har", "--no-scrub", "-o", "all", cwd=tmp_path)
+    assert unscrubbed.returncode == 0
+    done = bridgecheck(*words[:-1], "all", cwd=tmp_path, environment={"SHOP_SECRET": "another"})
+    assert done.returncode == 2
+    assert "the reference gave the recorded status in" in done.stderr
+
+
+def test_a_file_that_is_cut_loses_nothing_before_it(tmp_path: Path) -> None:
+    (tmp_path / "whole.har").write_text(made({}, {}))
+    (tmp_path / "cut.har").write_text(made({}, {}, {})[:-100])
+    done = bridgecheck("import", "whole.har", "cut.har", "none.har", "-o", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert lines[0] == "4 exchanges in out"
+    assert re.fullmatch(r"bridgecheck: cut\.har:[0-9]+:[0-9]+: .*; 2 entries before that are whole", lines[1])
+    assert lines[2:] == ["none.har: No such file or directory"]
+    assert len(parse((tmp_path / "out").read_bytes(), "out")) == 4
+
+
+def test_what_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "two.har").write_text(made({}, {"request.url": "http://other.test/"}, {}))
+    (tmp_path / "there").write_text("mine")
+
+    def fails(*words: str) -> str:
+        done = bridgecheck("import", *words, cwd=tmp_path)
+        assert done.returncode == 2
+        return done.stderr
+
+    assert fails("two.har", "-o", "out") == "bridgecheck: two.har: of 2 hosts, choose with --origin-filter: shop.test (2), other.test (1)\n"
+    assert fails("two.har", "-o", "there") == "bridgecheck: there: exists already; name another file\n"
+    assert fails("two.har", "-o", "none/out", "--origin-filter", "*") == "bridgecheck: none/out: No such file or directory\n"
+    assert fails("two.har", "-o", "out", "--origin-filter", "third") == (
+        "0 exchanges in out; left out: 3 of other hosts\nbridgecheck: nothing to import\n"
+    )
+    assert (tmp_path / "there").read_text() == "mine"
+    assert not (tmp_path / "out").exists()
