@@ -267,7 +267,7 @@ _TOLD = tuple(
         (r"call\.(raised-text|result)", ".*", "call.end"),
         (r"call\.end", ".*still running.*", "send.pending"),
         (r"(receive|send)\.message\.(key\[.*|body)", ".*", r"\1.message.type"),
-        (r"scope\.(method|scheme|subprotocols)", ".*", "scope.type"),
+        (r"scope\.(method|scheme|subprotocols|extensions.*|asgi\.spec_version)", ".*", "scope.type"),
         (r"receive\.(types|disconnect|disconnect-late|body)|answer-before-body-end", ".*", "scope.type"),
         (r"message\.body", ".*", "message.type"),
         (r"message\.altered", ".*", "message.type"),
@@ -281,7 +281,9 @@ _TOLD = tuple(
 # What steps wait for, or what kept it from coming.
 _BROUGHT = ("socket", "socket.close", "message", "socket.pong", "socket.end", "response.status", "response", "send.raised")
 _HANDSHAKE_FIELDS = ("upgrade", "connection", "sec-websocket-extensions", "content-length", "transfer-encoding")
-_HANDSHAKE = tuple(f"response.{part}" for part in ("framing", *(f"field[{name}]" for name in _HANDSHAKE_FIELDS)))
+_HANDSHAKE = tuple(
+    f"response.{part}" for part in ("framing", "field-order", "field-case", *(f"field[{name}]" for name in _HANDSHAKE_FIELDS))
+)
 _FRAMING = {"content-length": (True, False), "chunked": (False, True), "close": (False, False)}  # which of the two fields tells it
 _SERVER_MADE = re.compile(r"response\.(?!complete|interim|trailer).*")
 _APP_ACTS = re.compile(r"send\.(?!raised|result|pending).*|call\..*|answer-before-body-end")

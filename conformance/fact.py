@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from ._player import Instance
 from .content import Content
 from .value import SIMPLE, Container, Length, Port, leaf, pairs, plain, same, text, type_name
 from .websocket import Said, accepts, event_facts, socket_facts
@@ -290,9 +289,8 @@ def _others(facts: Facts, place: str, side: str, events: list[_Event]) -> None:
         if types - {usual}:
             facts[place, path] = "|".join(sorted(types))
     for event in events:
-        if event.type == _DISCONNECT and isinstance(event.rest.get("code"), Instance) and isinstance(plain(event.rest["code"]), int):
-            facts[place, f"{side}.key[code]"] = type_name(event.rest["code"])
-            event.rest["code"] = plain(event.rest["code"])
+        if event.type == _DISCONNECT and isinstance(plain(event.rest.get("code")), int):  # such as an enumeration's
+            event.rest["code"] = int(plain(event.rest["code"]))
     for kind in dict.fromkeys(event.type for event in events if event.rest):
         group = [event.rest for event in events if event.type == kind]
         for key in dict.fromkeys(key for rest in group for key in rest):

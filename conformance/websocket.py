@@ -121,9 +121,9 @@ def accepts(key: bytes, values: tuple[Any, ...]) -> bool:
     return values == (base64.b64encode(hashlib.sha1(key + _GUID).digest()),)
 
 
-def _is_text(message: Message) -> bool:
+def _is_text(data: bytes) -> bool:
     try:
-        (message.data or b"").decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True
@@ -151,6 +151,7 @@ def socket_facts(facts: Facts, place: str, socket: dict[str, Any], end: str, sai
         code, reason = _close_of_wire(frames[_CLOSE][0]["body"]["bytes"])
         facts[place, "socket.close.code"] = code
         facts[place, "socket.close.reason"] = reason
+        faults["utf-8"] = faults.get("utf-8", 0) + (not _is_text(reason))
         if said and said.close:
             _altered(facts, place, "code", code != said.close[0])
             _altered(facts, place, "reason", reason != said.close[1])
@@ -179,4 +180,4 @@ def _message(facts: Facts, place: str, message: dict[str, Any], own: list[Messag
     facts[place, "message.compressed"] = message["compressed"]
     if own is not None and not (own and own[0].says(came)):
         facts[place, "message.altered"] = True
-    return came.type == "text" and not _is_text(came)
+    return came.type == "text" and not _is_text(came.data or b"")

@@ -21,7 +21,7 @@ DEVIATIONS = [deviation for deviation in LISTED if "test" not in deviation]  # t
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the gate says of every case, with the probe app and the shop."""
     folder = tmp_path_factory.mktemp("gate")
-    command = [sys.executable, "-m", "bridgecheck", "gate", "bridgecheck.demo.shop:app", "--candidate", "bridge", "--without", "websocket"]
+    command = [sys.executable, "-m", "bridgecheck", "gate", "bridgecheck.demo.shop:app", "--candidate", "bridge"]
     command += ["--traffic", str(BRIDGE.parent / "demo" / "traffic"), "--report", str(folder / "report")]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -141,6 +141,7 @@ NOT_COMPARED: tuple[tuple[str, str, str], ...] = (
     (r"calls/[012]/events/[12]/event/headers/.", "type [01]", "the containers and the order of the headers that an app sends"),
     (r"calls/[012]/events/[12]/event/headers/[01]", "swap", "the containers and the order of the headers that an app sends"),
     (r"calls/[012]/events/[12]/event/headers/./0", "type 0", "the type and letter case of their names"),
+    (r"calls/3/events/13/event/code", "type 2", "whether the `code` of a `websocket.disconnect` is an int"),
     (r"calls/2/events/[79]/event/body", "type 1", "in which event of a stream a key had which of its types"),
     (r"calls/./events/\d+", "swap .*(send|sent|send raised), rece.*", "How receives and sends interleave is not compared"),
     (

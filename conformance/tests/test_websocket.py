@@ -89,6 +89,7 @@ def test_faults_are_told_by_name() -> None:
     names = {path for _, path in told if path.startswith("socket.fault")}
     assert names == {"socket.fault[masked]", "socket.fault[messages-too-many]", "socket.fault[utf-8]"}
     assert told["main socket 1", "socket.fault[masked]"] == 2
+    assert facts(message(CLOSE, b"\x0f\xa1\xc3"))["main socket 1", "socket.fault[utf-8]"] == 1
     (difference,) = (d for d in found(seen(), seen(socket={"faults": {"masked": 2}})) if d.because is None)
     assert (difference.severity, difference.side) == ("rule", "wire")
     assert title(difference) == "a frame that no server may send (masked), under the candidate"
