@@ -111,6 +111,8 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return "added"
     if candidate is MISSING:
         return "missing"
+    if path == "process.exit" and _failed(reference) and _failed(candidate):
+        return "value"
     if _worded(path):
         return f"{_word(reference)}→{_word(candidate)}"
     if type_name(reference) != type_name(candidate) and path != "socket.close.code":  # a number, or a word for what is none
@@ -122,6 +124,10 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
     if path.startswith("response.") and path.endswith(".field[date]") and not all(map(_near, reference, candidate)):
         return "time"
     return "value"
+
+
+def _failed(fate: Any) -> bool:
+    return isinstance(fate, str) and fate.startswith("exit code ") and fate != "exit code 0"
 
 
 def _types(values: tuple[Any, ...]) -> str:

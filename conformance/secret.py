@@ -7,6 +7,7 @@ Knows nothing of files.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -82,6 +83,34 @@ _MARK = "\0\x1fsecret {}\x1f\0"  # stands for a saved value until its length is 
 _MARKED = re.compile("\0\x1fsecret ([A-Za-z0-9._-]+)\x1f\0")
 
 
+class _Replacements:
+    """Long texts, each with what stands for it, found by how they begin: a text is gone through once, however many there are."""
+
+    def __init__(self) -> None:
+        self._table: dict[str, list[tuple[str, str]]] = {}
+
+    def add(self, raw: str, replacement: str) -> None:
+        """Short ones are let through, and what is there already stays."""
+        if len(raw) >= _LONG:
+            beginning = self._table.setdefault(raw[:_LONG], [])
+            if all(raw != other for other, _ in beginning):
+                beginning.append((raw, replacement))
+                beginning.sort(key=lambda pair: -len(pair[0]))
+
+    def replace(self, text: str) -> str:
+        done: list[str] = []
+        start = at = 0
+        while at + _LONG <= len(text):
+            for raw, replacement in self._table.get(text[at : at + _LONG], ()):
+                if text.startswith(raw, at):
+                    done += (text[start:at], replacement)
+                    start = at = at + len(raw)
+                    break
+            else:
+                at += 1
+        return "".join((*done, text[start:]))
+
+
 class Secrets:
     """Those of the entries of one file, which are in the order of their time. `names` are those that secrets have by their values, also in
     other files."""
@@ -99,6 +128,11 @@ class Secrets:
         self._kept = {name.lower() for name in kept}
         self._environment = environment or {}
         self._names = {} if names is None else names
+        self._taken = set(self._names.values())
+        self._numbers: Counter[str] = Counter()
+        self._values = _Replacements()
+        self._by_name: dict[str, str] = {}
+        self._replacements: dict[tuple[_Coding, ...], _Replacements] = {}  # made when all are found
         self._givers: dict[str, int] = {}  # by a secret's name
 
     def look_through(self, entries: Sequence[Entry]) -> None:
@@ -113,6 +147,7 @@ class Secrets:
                 return raw
 
             self._walk(entry, visit)
+        self._by_name = {secret.name: secret.value for secret in self.found.values()}
 
     def rewrite(self, entry: Entry) -> Rewritten:
         def visit(name: str, raw: str, coding: _Coding, where: str) -> str:
@@ -125,21 +160,23 @@ class Secrets:
         content = self._everywhere(content, _JSON, _FORM, _PLAIN)
         whole = "".join((target, *(value for _, value in fields), content))
         used = set(_MARKED.findall(whole))
-        values = {secret.name: secret.value for secret in self.found.values()}
         parts = _parts(content, "utf-8")
         return Rewritten(
             _parts(target, "ascii"),
             [(name, _parts(value, "utf-8")) for name, value in fields],
             parts,
-            sum(len(part) if isinstance(part, bytes) else len(values[part].encode()) for part in parts),
+            sum(len(part) if isinstance(part, bytes) else len(self._by_name[part].encode()) for part in parts),
             frozenset(self._givers[name] for name in used),
         )
 
     def _new(self, name: str, value: str, where: str, before: Sequence[Entry], may_be_saved: bool) -> Secret:
-        secret = Secret(self._names.setdefault(value, self._free(name)), value, where)
+        if value not in self._names:
+            self._names[value] = self._free(name)
+        secret = Secret(self._names[value], value, where)
+        self._values.add(value, "")
         secret.given = self._environment.get(secret.variable)
         for index in reversed(range(len(before))) if may_be_saved else ():
-            if save := _giving(before[index], secret, name, [value, *self.found]):
+            if save := _giving(before[index], secret, name, self._values):
                 self.saves.setdefault(index, []).append(save)
                 self._givers[secret.name] = index
                 secret.saved = True
@@ -148,8 +185,12 @@ class Secrets:
 
     def _free(self, name: str) -> str:
         base = re.sub("[^A-Za-z0-9]+", "-", name).strip("-").lower()[:60] or "secret"
-        taken = set(self._names.values())
-        return next(free for free in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if free not in taken)
+        while True:
+            self._numbers[base] += 1
+            name = base if self._numbers[base] == 1 else f"{base}-{self._numbers[base]}"
+            if name not in self._taken:
+                self._taken.add(name)
+                return name
 
     def _stand_in(self, secret: Secret, coding: _Coding, raw: str) -> str:
         if secret.saved and raw == secret.value:
@@ -158,12 +199,13 @@ class Secrets:
 
     def _everywhere(self, text: str, *codings: _Coding) -> str:
         """Also where no name tells it, a long secret is one."""
-        for secret in sorted(self.found.values(), key=lambda secret: -len(secret.value)):
-            if len(secret.value) >= _LONG:
+        if codings not in self._replacements:
+            table = self._replacements[codings] = _Replacements()
+            for secret in self.found.values():
                 for coding in codings:
                     raw = coding.encode(secret.value)
-                    text = text.replace(raw, self._stand_in(secret, coding, raw)) if raw in text else text
-        return text
+                    table.add(raw, self._stand_in(secret, coding, raw))
+        return self._replacements[codings].replace(text)
 
     def _is_secret(self, name: str) -> bool:
         name = name.lower()
@@ -235,7 +277,7 @@ def _parts(text: str, coding: str) -> Parts:
     return parts
 
 
-def _giving(entry: Entry, secret: Secret, name: str, secrets: Sequence[str]) -> Save | None:
+def _giving(entry: Entry, secret: Secret, name: str, secrets: _Replacements) -> Save | None:
     """The step that takes the secret from this answer. What it looks for holds no other secret. A short one may be anywhere by chance, so
     it must be a cookie that was set."""
     fields = [(given.lower(), value) for given, value in entry.answered]
@@ -257,7 +299,7 @@ def _giving(entry: Entry, secret: Secret, name: str, secrets: Sequence[str]) -> 
     return None
 
 
-def _between(text: str, value: str, lines: Sequence[str], secrets: Sequence[str]) -> tuple[str, str] | None:
+def _between(text: str, value: str, lines: Sequence[str], secrets: _Replacements) -> tuple[str, str] | None:
     """What stands before and behind the value, if the first place that fits them in the lines is that of the value, as a player looks."""
     at = text.find(value)
     while at >= 0:
@@ -266,7 +308,7 @@ def _between(text: str, value: str, lines: Sequence[str], secrets: Sequence[str]
         for size in (*range(min(at, 4), min(at, _CONTEXT)), min(at, _CONTEXT)):
             before = text[at - size : at]
             named = size == at or not (_WORD.match(before) and _WORD.match(text[at - size - 1]))  # no word is cut
-            if named and not any(other in before for other in secrets) and _first(lines, before, after) == value:
+            if named and secrets.replace(before) == before and _first(lines, before, after) == value:
                 return before, after
         at = text.find(value, end)
     return None

@@ -38,19 +38,29 @@ static void add(struct text *text, const void *data, size_t size) {
     text->size += size;
 }
 
+/* What is handed out, what the client has said, and how much of that when something was handed out last. */
+struct heard {
+    struct text text, said;
+    size_t finished_with;
+};
+
 static void on_finished(void *owner, struct dialogue *dialogue, const struct dialogue_text *text) {
+    struct heard *heard = owner;
     HOLDS(!dialogue->over);
     for (int i = 0; i < DIALOGUE_PARTS; i++)
-        add(owner, text->parts[i].data, text->parts[i].size);
+        add(&heard->text, text->parts[i].data, text->parts[i].size);
+    heard->finished_with = heard->said.size;
 }
 
 /* Each portion is read from memory of its own size, so that the sanitizer sees a byte beyond it. */
-static void say(struct dialogue *dialogue, bool client, const uint8_t *data, size_t size, size_t portion) {
+static void say(struct dialogue *dialogue, struct heard *heard, bool client, const uint8_t *data, size_t size, size_t portion) {
     for (size_t at = 0; at < size; at += portion) {
         size_t now = portion < size - at ? portion : size - at;
         char *copy = malloc(now);
         HOLDS(copy != NULL);
         memcpy(copy, data + at, now);
+        if (client && !dialogue->half_closed)
+            add(&heard->said, copy, now);
         if (client)
             dialogue_client(dialogue, copy, now, size & 1);
         else
@@ -102,20 +112,18 @@ static void check_file(const struct text *text, const struct text *said) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1)
         return 0;
-    struct text text = {0}, said = {0};
+    struct heard heard = {0};
     struct dialogue dialogue;
-    add(&text, MAGIC, sizeof MAGIC - 1);
-    dialogue_init(&dialogue, NULL, on_finished, &text);
+    add(&heard.text, MAGIC, sizeof MAGIC - 1);
+    dialogue_init(&dialogue, NULL, on_finished, &heard);
     dialogue.whole = data[0] & 2;
-    size_t portion = data[0] & 1 ? 1 : SIZE_MAX, finished_with = 0;
+    size_t portion = data[0] & 1 ? 1 : SIZE_MAX;
     for (size_t at = 1; at + 2 <= size && !dialogue.over;) {
         unsigned what = data[at] % 26;
         size_t now = data[at + 1] < size - at - 2 ? data[at + 1] : size - at - 2;
         at += 2;
-        if (what < 10 && !dialogue.half_closed)
-            add(&said, data + at, now);
         if (what < 20) {
-            say(&dialogue, what < 10, data + at, now, portion);
+            say(&dialogue, &heard, what < 10, data + at, now, portion);
             at += now;
         } else if (what == 20 || what == 21) {
             dialogue_client_end(&dialogue, what == 21);
@@ -124,15 +132,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         } else if (what == 24) {
             dialogue_client_gone(&dialogue);
         }
-        if (!dialogue.under_way)
-            finished_with = said.size;
     }
-    if (dialogue.under_way)
-        said.size = finished_with; /* what is not finished is not handed out … */
+    heard.said.size = heard.finished_with; /* what is not finished is not handed out */
     dialogue_free(&dialogue);
     HOLDS(dialogue.lost == 0);
-    check_file(&text, &said);
-    free(text.data);
-    free(said.data);
+    check_file(&heard.text, &heard.said);
+    free(heard.text.data);
+    free(heard.said.data);
     return 0;
 }

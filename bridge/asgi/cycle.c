@@ -20,8 +20,7 @@ struct cycle_object *cycle_new(struct server_object *server, PyObject *scope) {
     return cycle;
 }
 
-/* --- waiting
- * ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------------------------------------------------------------------- */
 
 void cycle_arrived(struct cycle_object *cycle) {
     cycle->message = true;
@@ -30,8 +29,7 @@ void cycle_arrived(struct cycle_object *cycle) {
 
 void cycle_drained(struct cycle_object *cycle) { waiters_wake(cycle->server->state, cycle->senders, true); }
 
-/* --- what the faces call
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- what the faces call -------------------------------------------------------------------------------------------------------------- */
 
 static bool of_this_thread(const struct cycle_object *cycle) {
     if (cycle->server->thread == PyThread_get_thread_ident())
@@ -163,8 +161,7 @@ static PyGetSetDef attributes[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 static int cycle_traverse(PyObject *self, visitproc visit, void *arg) {
     struct cycle_object *cycle = (struct cycle_object *)self;

@@ -142,8 +142,7 @@ PyObject *scope_new(struct state *state, const struct scope_parts *parts, PyObje
     return NULL;
 }
 
-/* --- WebSocket
- * ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- WebSocket ------------------------------------------------------------------------------------------------------------------------ */
 
 static bool add_protocols(PyObject *list, const char *value, size_t size) {
     for (size_t start = 0; start <= size;) {

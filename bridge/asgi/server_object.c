@@ -7,8 +7,7 @@
 
 #include "session_object.h"
 
-/* --- the handler of the core: no exception is pending when it returns
- * ----------------------------------------------------------------------- */
+/* --- the handler of the core: no exception is pending when it returns ----------------------------------------------------------------- */
 
 static void warn(struct server_object *server, const char *text) {
     PyObject *done = PyObject_CallMethod(server->logger, "warning", "s", text);
@@ -143,8 +142,7 @@ static const struct handler handler = {
     .notice = on_notice,
 };
 
-/* --- turns of the loop
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* --- turns of the loop ---------------------------------------------------------------------------------------------------------------- */
 
 static PyObject *turn(struct server_object *server, void (*work)(struct server *)) {
     if (!server->open)
@@ -179,8 +177,7 @@ static PyObject *server_do_finish(PyObject *self, PyObject *unused) {
     return turn(server, server_finish_turn);
 }
 
-/* --- methods
- * -------------------------------------------------------------------------------------------------------------------------------- */
+/* --- methods -------------------------------------------------------------------------------------------------------------------------- */
 
 static struct server_object *usable(PyObject *self) {
     struct server_object *server = (struct server_object *)self;
@@ -343,8 +340,7 @@ static PyGetSetDef attributes[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 static int read_phrases(struct server_object *server) {
     for (Py_ssize_t i = 0; i < STATUSES; i++) {

@@ -13,8 +13,7 @@ static struct session_object *object_of(struct session *session) {
     return (struct session_object *)((char *)session - offsetof(struct session_object, session));
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------------------------------------------------- */
 
 /* Takes EVENT, which may be NULL with an exception. */
 static int push(struct session_object *object, PyObject *event) {
@@ -34,8 +33,7 @@ static PyObject *disconnect_event(struct state *state, unsigned code, const char
     return event;
 }
 
-/* --- the handler of the core: no exception is pending when it returns
- * ----------------------------------------------------------------------- */
+/* --- the handler of the core: no exception is pending when it returns ----------------------------------------------------------------- */
 
 static void on_offered(void *owner, struct connection *connection) {
     struct peer *peer = connection->user;
@@ -134,8 +132,7 @@ const struct session_handler session_object_handler = {
     .release = on_release,
 };
 
-/* --- what bridge/websocket.py calls
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- what bridge/websocket.py calls --------------------------------------------------------------------------------------------------- */
 
 static struct session_object *usable(PyObject *self) {
     struct session_object *object = (struct session_object *)self;
@@ -356,8 +353,7 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* --- what it tells
- * -------------------------------------------------------------------------------------------------------------------------- */
+/* --- what it tells -------------------------------------------------------------------------------------------------------------------- */
 
 /* CLOSURE: where the flag stands in the core's session. */
 static bool *flag_of(PyObject *self, void *closure) {
@@ -417,8 +413,7 @@ static PyGetSetDef attributes[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 static int session_traverse(PyObject *self, visitproc visit, void *arg) {
     struct session_object *object = (struct session_object *)self;

@@ -29,8 +29,7 @@ void compression_init(struct compression *compression, const struct allocator *a
 /* zlib takes no more than an unsigned int at once. */
 static uInt portion(size_t size) { return size < UINT_MAX ? (uInt)size : UINT_MAX; }
 
-/* --- in
- * ------------------------------------------------------------------------------------------------------------------------------------ */
+/* --- in ------------------------------------------------------------------------------------------------------------------------------- */
 
 static bool open_in(struct compression *compression, bool first) {
     if (compression->in_open)
@@ -95,8 +94,7 @@ enum compression_fault compression_inflate(struct compression *compression, cons
     return fault;
 }
 
-/* --- out
- * ----------------------------------------------------------------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------------------------------------------------------------------ */
 
 static bool open_out(struct compression *compression) {
     if (compression->out_open)

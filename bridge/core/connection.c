@@ -8,8 +8,7 @@
 
 static const char CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/* --- cycles: known from their request until nobody needs the connection to know them
- * ------------------------------------------------------- */
+/* --- cycles: known from their request until nobody needs the connection to know them -------------------------------------------------- */
 
 static void cycle_init(struct cycle *cycle, struct connection *connection, const struct request_head *head) {
     memset(&cycle->body, 0, sizeof cycle->body);
@@ -46,8 +45,7 @@ static void forget_if_done(struct cycle *cycle) {
     release(cycle, connection->kit);
 }
 
-/* --- ends
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- ends ----------------------------------------------------------------------------------------------------------------------------- */
 
 /* Nothing more goes over this connection. Its cycles are told in connection_gone(). */
 static void end(struct connection *connection) {
@@ -133,8 +131,7 @@ static void fail(struct connection *connection, unsigned status) {
     }
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
 /* TAKER: who is about to take its content; NULL: nobody. */
 static void resume_reading(struct connection *connection, const struct cycle *taker) {
@@ -338,8 +335,7 @@ void connection_shutdown(struct connection *connection) {
         connection->last->response.keep_alive = false;
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------------------------------------- */
 
 /* Write `out`, then SLICES, as far as the socket takes them; what is left stands in `out`. False: the connection has ended. */
 static bool write_now(struct connection *connection, const struct slice *slices, size_t count) {
@@ -441,8 +437,7 @@ void connection_resume(struct connection *connection) {
     watch(connection);
 }
 
-/* --- responses
- * ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------------------------------------------------------------------ */
 
 void cycle_wants_content(struct cycle *cycle) {
     struct connection *connection = cycle->connection;
@@ -553,8 +548,7 @@ void cycle_finished(struct cycle *cycle) {
     forget_if_done(cycle);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 void connection_init(struct connection *connection, struct connection_kit *kit, void *socket) {
     memset(connection, 0, sizeof *connection);

@@ -74,7 +74,8 @@ enum connection_notice {
     CONNECTION_UNSUPPORTED_UPGRADE /* the request offers an upgrade that is not taken up */
 };
 
-/* What a connection tells above. OWNER is the kit's. */
+/* What a connection tells above. OWNER is the kit's. In `run`, `arrived` and `drained` a handler may send, close, and be through with the
+ * cycle; `arrived` and `drained` are told only while it is `running`. */
 struct handler {
     /* A request has begun. A new cycle for cycle_init() by the connection, or NULL: it cannot be had, the connection ends. */
     struct cycle *(*request)(void *owner, struct connection *connection, const struct request_head *head);
@@ -138,8 +139,7 @@ struct connection {
 
 void connection_init(struct connection *connection, struct connection_kit *kit, void *socket);
 
-/* --- from below
- * --------------------------------------------------------------------------------------------------------------------------- */
+/* --- from below ----------------------------------------------------------------------------------------------------------------------- */
 
 void connection_received(struct connection *connection, const char *data, size_t size); /* SIZE is not 0 */
 void connection_ended(struct connection *connection);    /* the client sends no more: taken for its leaving, as uvicorn does */
@@ -161,8 +161,7 @@ void connection_gone(struct connection *connection);
 /* After connection_gone() only. Frees what it holds, not itself. */
 void connection_free(struct connection *connection);
 
-/* --- from above
- * --------------------------------------------------------------------------------------------------------------------------- */
+/* --- from above ----------------------------------------------------------------------------------------------------------------------- */
 
 /* The handler is about to wait for content, or to take it: says 100 (Continue) where the client waits for it, and reads on. */
 void cycle_wants_content(struct cycle *cycle);
@@ -192,8 +191,7 @@ void cycle_close(struct cycle *cycle);
 /* The handler is through with this cycle, complete or not; the connection may forget it from here on. */
 void cycle_finished(struct cycle *cycle);
 
-/* --- within the core, for a session
- * ------------------------------------------------------------------------------------------------------- */
+/* --- within the core, for a session --------------------------------------------------------------------------------------------------- */
 
 void connection_queued(struct connection *connection);                                          /* something was appended to `out` */
 void connection_write(struct connection *connection, const struct slice *slices, size_t count); /* behind `out`, without copying */

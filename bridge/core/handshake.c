@@ -20,8 +20,7 @@ static bool is_word(const char *bytes, size_t size, const char *word) {
     return same == size && word[same] == '\0';
 }
 
-/* --- the fields of a request
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the fields of a request ---------------------------------------------------------------------------------------------------------- */
 
 /* A text of somebody else's. */
 struct span {
@@ -76,8 +75,7 @@ bool handshake_wanted(const struct request_head *head) {
            last_field(head, "upgrade", &upgrade) && is_word(upgrade.bytes, upgrade.size, "websocket");
 }
 
-/* --- what is wrong with a request, in words
- * ------------------------------------------------------------------------------------------------ */
+/* --- what is wrong with a request, in words ------------------------------------------------------------------------------------------- */
 
 /* The reading of one request. */
 struct reading {
@@ -137,8 +135,7 @@ static bool refuse_value(struct reading *reading, const char *name, struct span 
     return false;
 }
 
-/* --- lists (RFC 9110 section 5.6.1, RFC 6455 section 9.1)
- * ------------------------------------------------------------------------------------ */
+/* --- lists (RFC 9110 section 5.6.1, RFC 6455 section 9.1) ----------------------------------------------------------------------------- */
 
 struct list {
     struct reading *reading;
@@ -219,8 +216,7 @@ static bool read_token_item(struct list *list, void *unused) {
     return read_token(list, &token) || expected(list, "expected token", list->at);
 }
 
-/* --- Upgrade
- * ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Upgrade -------------------------------------------------------------------------------------------------------------------------- */
 
 struct protocols {
     size_t count;
@@ -263,8 +259,7 @@ static bool read_upgrade(struct reading *reading) {
     return fits;
 }
 
-/* --- key and version
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* --- key and version ------------------------------------------------------------------------------------------------------------------ */
 
 /* The only field NAME. */
 static bool read_single(struct reading *reading, const char *name, const char *title, bool needed, struct span *value) {
@@ -312,8 +307,7 @@ static bool read_version(struct reading *reading) {
     return true;
 }
 
-/* --- permessage-deflate
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- permessage-deflate --------------------------------------------------------------------------------------------------------------- */
 
 /* What a client offers, and whether it can be taken. */
 struct offer {
@@ -426,8 +420,7 @@ static bool read_extension_item(struct list *list, void *context) {
     return true;
 }
 
-/* --- the whole request
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- the whole request ---------------------------------------------------------------------------------------------------------------- */
 
 static bool read_line(struct reading *reading, size_t size, unsigned status, const char *reason) {
     if (size <= HANDSHAKE_LINE_MAX)
@@ -483,8 +476,7 @@ static bool read_all(struct reading *reading, struct handshake *handshake, bool 
            read_lists(reading, "sec-websocket-protocol", "Sec-WebSocket-Protocol", read_token_item, NULL);
 }
 
-/* --- responses
- * ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------------------------------------------------------------------ */
 
 /* A response under way; after the first failure nothing is added. */
 struct writing {

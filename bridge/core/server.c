@@ -23,8 +23,7 @@ struct listener {
 
 static uint64_t milliseconds(void) { return uv_hrtime() / 1000000u; }
 
-/* --- what all connections share
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- what all connections share ------------------------------------------------------------------------------------------------------- */
 
 static const struct response_defaults *defaults(void *owner) {
     struct server *server = owner;
@@ -77,8 +76,7 @@ static void flush(struct server *server) {
     }
 }
 
-/* --- idle connections: all wait equally long, so they expire in the order in which they came
- * ------------------------------------------------ */
+/* --- idle connections: all wait equally long, so they expire in the order in which they came ------------------------------------------ */
 
 static void on_idle_timer(uv_timer_t *timer);
 
@@ -121,8 +119,7 @@ void server_idle(struct server *server, struct stream *stream, bool idle) {
     }
 }
 
-/* --- listening
- * ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- listening ------------------------------------------------------------------------------------------------------------------------ */
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
@@ -198,8 +195,7 @@ void server_stop_listening(struct server *server) {
     server_wake(server);
 }
 
-/* --- turns of the host's loop
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- turns of the host's loop --------------------------------------------------------------------------------------------------------- */
 
 int server_backend_fd(const struct server *server) { return uv_backend_fd(&server->loop); }
 
@@ -258,8 +254,7 @@ void server_finish_turn(struct server *server) {
     settle(server);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 void server_gone(struct server *server, struct stream *stream) {
     server_idle(server, stream, false);
@@ -319,8 +314,7 @@ void server_free(struct server *server) {
     uv_loop_close(&server->loop);
 }
 
-/* --- addresses
- * --------------------------------------------------------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------------------------------------------------ */
 
 static int address_text(const struct sockaddr_storage *storage, socklen_t size, struct address *address) {
     if (storage->ss_family == AF_UNIX) {

@@ -96,8 +96,7 @@ struct address {
 int connection_peer_address(const struct connection *connection, struct address *address);
 int connection_local_address(const struct connection *connection, struct address *address);
 
-/* --- within the core
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* --- within the core ------------------------------------------------------------------------------------------------------------------ */
 
 void server_idle(struct server *server, struct stream *stream, bool idle);
 void server_dirty(struct server *server, struct stream *stream);

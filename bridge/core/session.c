@@ -9,8 +9,7 @@ static const struct session_options *options_of(const struct session *session) {
 
 static const struct allocator *allocator_of(const struct session *session) { return session->connection->kit->allocator; }
 
-/* --- time
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------------------------------------------- */
 
 static void set_alarm(struct session *session, enum session_alarm alarm, uint64_t milliseconds) {
     struct connection *connection = session->connection;
@@ -26,8 +25,7 @@ static void expect_ping(struct session *session) {
     set_alarm(session, SESSION_PING_DUE, interval > spent ? interval - spent : 0);
 }
 
-/* --- frames out
- * ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- frames out ----------------------------------------------------------------------------------------------------------------------- */
 
 /* A control frame, unless nothing can be sent any more. False: the connection has ended. */
 static bool send_control(struct session *session, enum websocket_opcode opcode, const char *payload, size_t size) {
@@ -65,8 +63,7 @@ static void answer_ping(struct session *session, const char *payload, size_t siz
     }
 }
 
-/* --- frames in
- * ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- frames in ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Fail the WebSocket connection (RFC 6455 section 7.1.7). TOLD: the handler hears of the close frame that was sent, be it this one. */
 static void fail(struct session *session, unsigned code, const char *reason, size_t reason_size, bool told) {
@@ -193,8 +190,7 @@ void session_wants(struct session *session) {
         resume(session);
 }
 
-/* --- from the connection
- * ------------------------------------------------------------------------------------------------------------------- */
+/* --- from the connection -------------------------------------------------------------------------------------------------------------- */
 
 void session_run(struct session *session) {
     session->begun = session->running = true;
@@ -276,8 +272,7 @@ void session_gone(struct session *session) {
     handler->release(session);
 }
 
-/* --- from above
- * --------------------------------------------------------------------------------------------------------------------------- */
+/* --- from above ----------------------------------------------------------------------------------------------------------------------- */
 
 enum response_fault session_accept(struct session *session, const struct response_field *fields, size_t count, const char *protocol,
                                    size_t protocol_size, size_t *fault_field) {
@@ -351,8 +346,7 @@ void session_finished(struct session *session) {
         connection_close(session->connection);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 void session_init(struct session *session, struct connection *connection, const struct handshake *handshake) {
     *session = (struct session){.connection = connection, .handshake = *handshake};

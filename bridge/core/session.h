@@ -75,8 +75,7 @@ struct session_handler {
     void (*release)(struct session *session);
 };
 
-/* --- from the connection
- * ------------------------------------------------------------------------------------------------------------------- */
+/* --- from the connection -------------------------------------------------------------------------------------------------------------- */
 
 void session_init(struct session *session, struct connection *connection, const struct handshake *handshake);
 void session_run(struct session *session);
@@ -86,8 +85,7 @@ void session_alarmed(struct session *session);
 void session_shutdown(struct session *session);
 void session_gone(struct session *session);
 
-/* --- from above
- * --------------------------------------------------------------------------------------------------------------------------- */
+/* --- from above ----------------------------------------------------------------------------------------------------------------------- */
 
 /* The connection closes, or is gone: nothing that is sent reaches the client. */
 static inline bool session_is_closing(const struct session *session) { return !session->connection || session->connection->closing; }

@@ -86,8 +86,7 @@ static void stream_idle(void *socket, bool idle) {
     server_idle(stream->server, stream, idle);
 }
 
-/* --- alarms: of WebSockets only, so that other connections do not carry a timer
- * ------------------------------------------------------------------ */
+/* --- alarms: of WebSockets only, so that other connections do not carry a timer ------------------------------------------------------- */
 
 struct alarm {
     uv_timer_t timer;
@@ -134,8 +133,7 @@ static uint64_t stream_now(void *socket) {
     return uv_hrtime();
 }
 
-/* --- its end
- * ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- its end -------------------------------------------------------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle) {
     struct stream *stream = handle->data;

@@ -18,8 +18,7 @@ bool close_code_valid(unsigned code) {
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
-/* --- frames to bytes
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* --- frames to bytes ------------------------------------------------------------------------------------------------------------------ */
 
 size_t frame_head(char head[FRAME_HEAD_MAX], enum websocket_opcode opcode, bool compressed, uint64_t size) {
     size_t length_size = size < 126 ? 0 : size <= UINT16_MAX ? 2 : 8;
@@ -65,8 +64,7 @@ size_t close_payload(char *payload, unsigned code, const char *reason, size_t re
     return 2 + reason_size;
 }
 
-/* --- what is broken
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* --- what is broken ------------------------------------------------------------------------------------------------------------------- */
 
 static enum websocket_event end_with(struct websocket *websocket, enum websocket_event event) {
     websocket->over = true;
@@ -98,8 +96,7 @@ static enum websocket_event too_big(struct websocket *websocket, const uint64_t 
     return broken(websocket, CLOSE_TOO_BIG, websocket->words);
 }
 
-/* --- a frame's head
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* --- a frame's head ------------------------------------------------------------------------------------------------------------------- */
 
 static bool is_control(enum websocket_opcode opcode) { return opcode >= WEBSOCKET_CLOSE; }
 
@@ -184,8 +181,7 @@ static enum websocket_event read_head(struct websocket *websocket, const char *d
     return event;
 }
 
-/* --- a frame's payload
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- a frame's payload ---------------------------------------------------------------------------------------------------------------- */
 
 /* Unmask SIZE octets, eight at a time; the mask goes on where they end. */
 static void unmask(struct websocket *websocket, char *to, const char *from, size_t size) {
@@ -254,8 +250,7 @@ static enum websocket_event take_payload(struct websocket *websocket, const char
     return WEBSOCKET_NOTHING;
 }
 
-/* --- a frame's end
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* --- a frame's end -------------------------------------------------------------------------------------------------------------------- */
 
 static enum websocket_event close_ended(struct websocket *websocket) {
     const char *payload = websocket->control;
@@ -307,8 +302,7 @@ static enum websocket_event frame_ended(struct websocket *websocket) {
     return WEBSOCKET_MESSAGE;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
 static void empty_message(struct websocket *websocket) {
     websocket->told = false;
@@ -342,8 +336,7 @@ enum websocket_event websocket_read(struct websocket *websocket, const char *dat
     return event;
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
 void websocket_init(struct websocket *websocket, const struct allocator *allocator, const struct compression_terms *terms,
                     uint64_t max_size) {

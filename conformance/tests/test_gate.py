@@ -143,6 +143,31 @@ def test_the_quick_tier_leaves_out_what_waits_and_says_so(folder: Path) -> None:
     report = _report(folder)
     assert 100 <= report["exchanges"]["total"] < 200
     assert "spec cases that wait or start a server of their own: left out by --tier quick" in report["not_tried"]
+    assert "signals and exit codes: no exchange with process steps was played" in report["not_tried"]
+
+
+def test_process_steps_in_the_users_traffic_are_played_and_their_findings_seen_again(folder: Path) -> None:
+    ends = "exchange ends\nprocess start\nprocess signal SIGINT\nprocess exit\nend close\n"
+    (folder / "ends.exchange").write_text(f"bridgecheck-exchange 1\n\n{ends}")
+    wrong = f"{{python}} {HERE / 'wrong' / 'ending.py'} code {{host}} {{port}} {{app}}"
+    done = gate("apps:good", "--candidate", wrong, "--traffic", "own.exchange", "--traffic", "ends.exchange", cwd=folder)
+    assert done.returncode == 1, done.stdout + done.stderr
+    report = _report(folder)
+    assert not any("signals" in item for item in report["not_tried"])
+    (bucket,) = [bucket for bucket in report["buckets"] if bucket["severity"] != "drift"]
+    assert (bucket["title"], bucket["side"], bucket["confirmed"]) == ("process.exit: exit code 0 → exit code 7", "process", True)
+    file = str(Path("bridgecheck-report") / bucket["exchange"])
+    again = bridgecheck("play", file, "--app-dir", str(HERE), "--on", "uvicorn", "--on", wrong, cwd=folder)
+    assert again.returncode == 1
+    assert "process.exit exit code 0→exit code 7" in again.stdout
+
+
+def test_what_a_server_has_not_is_not_tried(folder: Path) -> None:
+    needs = "exchange limited\nprocess start --limit-concurrency 2\nprocess signal SIGTERM\nprocess exit\nend close\n"
+    (folder / "needs.exchange").write_text(f"bridgecheck-exchange 1\n\n{needs}")
+    traffic = ("--traffic", "own.exchange", "--traffic", "needs.exchange")
+    done = gate("apps:good", "--candidate", "hypercorn", "--twin", "off", *traffic, cwd=folder)
+    assert "hypercorn has no --limit-concurrency: limited" in _report(folder)["not_tried"], done.stdout + done.stderr
 
 
 TALK = """bridgecheck-exchange 1

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from bridgecheck.conformance._player import parse
 
@@ -305,6 +306,45 @@ def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
         code, told = proxy.end()
     assert code == 0
     assert told == f"{said}0 exchanges of 0 connections in {proxy.file}; 2 connections refused with 502\n"
+
+
+def test_where_no_more_files_can_be_opened_clients_wait(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    def ask(connection: socket.socket) -> bool:
+        try:
+            connection.sendall(GET)
+            return read_exactly(connection, len(OK)) == OK
+        except OSError:
+            return False
+
+    with upstream(answers) as address, recording(address, tmp_path / "file", preexec_fn=limit) as proxy:
+        crowd = [proxy.connect() for _ in range(40)]
+        assert 5 <= sum(ask(connection) for connection in crowd[:10]) <= 10
+        time.sleep(0.3)
+        for connection in crowd:
+            connection.close()
+        with proxy.connect() as connection:
+            assert ask(connection)
+        code, said = proxy.end()
+        assert code == 0
+        assert said.startswith("bridgecheck record: no more connections can be opened; clients have to wait\n")
+        assert sent(proxy.exchanges()) == GET * len(proxy.exchanges())
+
+
+def test_a_websocket_of_the_shop(tmp_path: Path) -> None:
+    with shop(tmp_path) as address, recording(address, tmp_path / "file") as proxy:
+        with connect(f"ws://{proxy.listen}/ws", compression=None) as talk:
+            talk.send("3")
+            assert '"item":3' in talk.recv(PATIENCE)
+            talk.send("hello")
+            assert talk.recv(PATIENCE) == "hello"
+        assert proxy.end()[0] == 0
+        [exchange] = proxy.exchanges()
+    assert (exchange.name, exchange.meta["status"], exchange.meta["needs"]) == ("get-ws", "101", "websocket")
+    steps = [line for line in exchange.text.decode().split("\n") if line.partition(" ")[0] in ("send", "wait", "half-close", "end")]
+    assert steps[:6] == ["send", "wait response", "send", "wait frame", "send", "wait frame"]
 
 
 def test_unix_sockets(tmp_path: Path) -> None:

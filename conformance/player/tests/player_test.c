@@ -60,6 +60,7 @@ struct run {
     struct told told;
     size_t targets;
     size_t ticks;
+    size_t looks; /* at the process, until one says that it has ended */
 };
 
 static enum player_order on_played(void *context, size_t session, size_t exchange, struct script *const *scripts) {
@@ -76,6 +77,16 @@ static enum player_order on_tick(void *context, size_t played) {
     return PLAYER_GO_ON;
 }
 
+/* The server hears a signal, and has ended when it was looked at for the fourth time. */
+static bool on_process(void *context, size_t target, const struct exchange_step *step) {
+    struct run *run = context;
+    if (!strcmp(step->name.data, "signal")) {
+        tell(&run->told, "%zu hears %s\n", target, step->words[0].data);
+        return true;
+    }
+    return ++run->looks > 3;
+}
+
 /* Play each exchange of the file as a session, or all as one. Returns what player_play() returned, -2 if the player did not open. */
 static int play(struct server *servers, size_t targets, const struct exchange_file *file, bool one_session, bool alone, size_t jobs,
                 uint64_t patience, const struct exchange_allocator *allocator, struct run *run, struct target_error *error) {
@@ -90,7 +101,7 @@ static int play(struct server *servers, size_t targets, const struct exchange_fi
         exchanges[i] = (struct player_exchange){.exchange = &file->exchanges[i], .alone = alone};
         sessions[i] = (struct player_session){.exchanges = &exchanges[i], .count = one_session ? file->exchange_count : 1};
     }
-    struct player_watcher watcher = {.played = on_played, .tick = on_tick, .context = run};
+    struct player_watcher watcher = {.played = on_played, .tick = on_tick, .process = on_process, .context = run};
     struct player *player = player_open(places, targets, patience, allocator, error);
     run->targets = targets;
     if (!player)
@@ -255,6 +266,17 @@ static void test_a_port_that_is_taken_is_passed_over(void **state) {
     expect(serve_from_the_next_port, text, true, false, 1, PATIENT, expected);
 }
 
+/* Connections go on while the process is waited for, and calls that did not settle are not waited for once it has ended. */
+static void test_process_steps(void **state) {
+    (void)state;
+    expect(serve_running,
+           "exchange ends\nprocess start --some option\n" GET(
+               "/") "wait call\nprocess signal SIGTERM\nwait response\nprocess exit\nend next\n",
+           false, false, 1, PATIENT, "0 hears SIGTERM\n0.0\n  ends: main 200 open, 1 calls; unsettled\n");
+    expect(serve_well, "exchange stays\nprocess exit within 1ms\nprocess exit within 10s\n" GET("/close") "end next\n", false, false, 1,
+           PATIENT, "0.0\n  stays: main 200 closed, 1 calls; line 3 timed out;\n");
+}
+
 static void test_a_refused_connect_ends_the_run(void **state) {
     (void)state;
     struct server server;
@@ -335,6 +357,7 @@ int main(void) {
         cmocka_unit_test(test_a_fence_brings_a_call_that_was_still_to_come),
         cmocka_unit_test(test_a_call_that_does_not_end_is_unsettled),
         cmocka_unit_test(test_a_port_that_is_taken_is_passed_over),
+        cmocka_unit_test(test_process_steps),
         cmocka_unit_test(test_a_refused_connect_ends_the_run),
         cmocka_unit_test(test_a_trace_that_lies_ends_the_run),
         cmocka_unit_test(test_each_allocation_failing),
