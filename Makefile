@@ -12,7 +12,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: gate test units lint pytest asan bench soak fuzz locks clean
+.PHONY: gate test units lint pytest pytest-bridge pytest-others asan bench soak fuzz locks clean
 
 PYTHON := .venv/bin/python
 FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
@@ -26,8 +26,15 @@ test: .venv/installed
 	@failed=; for part in units lint pytest; do $(MAKE) --no-print-directory $$part || failed+=" $$part"; done; \
 	[ -z "$$failed" ] || { echo "make test: failed:$$failed" >&2; exit 1; }
 
+# Most tests wait for servers, so two halves run at the same time; each tells all its words when it is through.
 pytest: .venv/installed
-	@$(PYTHON) -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target pytest-bridge pytest-others
+
+pytest-bridge:
+	@$(PYTHON) -m pytest bridge/tests demo/tests ci/tests
+
+pytest-others:
+	@$(PYTHON) -m pytest conformance/tests spec/tests
 
 lint: .venv/locked
 	@$(PYTHON) -m ruff check .

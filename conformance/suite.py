@@ -1,7 +1,7 @@
 """The suite: what one server makes of the spec cases, each judged alone by what its exchange demands. No server is compared with another.
 
-Owns how often a case is played: twice on fresh state, and again, calmly, where it failed or disagrees with itself. Prints nothing, writes
-nothing: gives a Sheet.
+Owns how often a case is played: twice, each time on fresh state, and again, calmly, where it failed or disagrees with itself. Prints
+nothing, writes nothing: gives a Sheet.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from . import adapters
 from ._player import Exchange
 from .demand import MUST, SHOULD, Demand
 from .fact import Facts
-from .stage import Stage
+from .stage import Stage, has_own_start
 from .tap import Session, waits
 from .target import Target
 
@@ -21,7 +21,8 @@ RECORDS_ONLY = "records only"  # no rule says what must be seen
 
 CROWD = 48  # cases after which it is looked whether the server still runs: as many are played one by one to find the one that ended it
 CALM = 4  # cases side by side where their time counts
-CALM_PLAYS = (2, 3)  # of a case in doubt, and as many more where these disagree
+MORE_PLAYS = 4  # of a case that disagrees with itself, behind the first calm one
+SETTLED = ({PASS}, {SKIP}, {UNSUPPORTED})  # what a case came to in all its plays that needs no other
 DEATHS_MAX = 40
 
 Tick = Callable[[int, int], None]  # cases played, of how many
@@ -90,35 +91,43 @@ class Suite:
         packages = adapters.load(target.server.name).packages
         told = target.describe()["versions"]
         versions = {name: told[name] for name in ("python", *packages) if name in told}
-        everything = range(len(self.sessions))
         with self.stage.running():
-            plays = [self._play(everything, self.jobs)]
-            self.stage.restart()
-            plays.append(self._play(everything, self.jobs))
-            sheet = Sheet(target.server.given, versions.get((*packages, "")[0], ""), versions, dict(plays[0]), deaths=self.deaths)
-            doubtful = [index for index in everything if self._doubtful(index, plays)]
-            calm: list[dict[str, Judged]] = []
-            for more in CALM_PLAYS:
-                self.total += more * len(doubtful)
-                for _ in range(more if doubtful else 0):
-                    self.stage.restart()
-                    calm.append(self._play(doubtful, CALM))
-                for index in doubtful:
-                    for exchange in self.sessions[index]:
-                        self._settle(sheet, exchange.name, [play[exchange.name] for play in calm if exchange.name in play])
-                doubtful = [index for index in doubtful if any(exchange.name in sheet.unsteady for exchange in self.sessions[index])]
+            plays = self._rounds()
+            doubtful = [index for index in range(len(self.sessions)) if any(seen not in SETTLED for seen in self._seen(index, plays))]
+            calm = [self._again(doubtful)] if doubtful else []
+            unsure = [index for index in doubtful if any(len(seen) > 1 for seen in self._seen(index, [*plays, *calm]))]
+            calm += [self._again(unsure) for _ in range(MORE_PLAYS if unsure else 0)]
+        sheet = Sheet(target.server.given, versions.get((*packages, "")[0], ""), versions, {}, deaths=self.deaths)
+        for exchange in (exchange for session in self.sessions for exchange in session):
+            name = exchange.name
+            self._settle(sheet, name, [play[name] for play in calm if name in play] or [plays[0][name]])
         return sheet
 
-    def _doubtful(self, index: int, plays: list[dict[str, Judged]]) -> bool:
-        seen = [{play[exchange.name].status for play in plays} for exchange in self.sessions[index]]
-        return any(len(statuses) > 1 or statuses & {FAIL, CRASH} for statuses in seen)
+    def _rounds(self) -> list[dict[str, Judged]]:
+        """All cases, twice. Those with a start of their own have fresh state as they are, and once they are played if they are judged."""
+        own = [index for index, session in enumerate(self.sessions) if has_own_start(session)]
+        silent = {index: judged(self.sessions[index][0], {}) for index in own}
+        silent = {index: case for index, case in silent.items() if case.status == SKIP}
+        self.total -= len(own) + len(silent)
+        first = self._play([index for index in range(len(self.sessions)) if index not in silent], self.jobs)
+        self.stage.restart()
+        second = self._play([index for index in range(len(self.sessions)) if index not in own], self.jobs)
+        return [first | {self.sessions[index][0].name: case for index, case in silent.items()}, second]
+
+    def _again(self, chosen: Sequence[int]) -> dict[str, Judged]:
+        self.total += len(chosen)
+        self.stage.restart()
+        return self._play(chosen, CALM)
+
+    def _seen(self, index: int, plays: Sequence[dict[str, Judged]]) -> list[set[str]]:
+        """For each case of a session what it came to, where a play has it."""
+        return [{play[exchange.name].status for play in plays if exchange.name in play} for exchange in self.sessions[index]]
 
     def _settle(self, sheet: Sheet, name: str, seen: list[Judged]) -> None:
         """What fails once may have been this machine's doing; what fails twice is the server's, however often it passes."""
         counts = Counter(case.status for case in seen)
         status = next((status for status in (CRASH, FAIL) if counts[status] > 1), counts.most_common(1)[0][0])
         sheet.cases[name] = Counter(case for case in seen if case.status == status).most_common(1)[0][0]
-        sheet.unsteady.pop(name, None)
         if len(counts) > 1:
             sheet.unsteady[name] = [case.status for case in seen]
 

@@ -16,6 +16,7 @@ from .gate import gate
 from .importing import import_
 from .play import play
 from .record import record
+from .selftest import selftest
 from .suite import spec
 
 INTERNAL = 70
@@ -60,6 +61,7 @@ commands.add_command(gate)
 commands.add_command(import_)
 commands.add_command(play)
 commands.add_command(record)
+commands.add_command(selftest)
 commands.add_command(spec)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from bridgecheck.conformance import tap
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.target import App
 
 CONFIG = "bridgecheck.toml"
+LOG_WIDTH = 240
 _PATHS = ("traffic", "app-dir", "waivers", "report")  # keys that name files, which stand relative to the configuration file
 
 
@@ -85,6 +87,12 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def console() -> Console:
+    """For what is printed as a table: as wide as the terminal; in a log, where nobody minds, wide enough."""
+    made = Console(soft_wrap=True)
+    return made if made.is_terminal else Console(soft_wrap=True, width=LOG_WIDTH)
 
 
 def probe() -> App:

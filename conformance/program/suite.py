@@ -54,7 +54,7 @@ def spec(
 
     Exit code: 0 no must is broken, 1 one is or a server ended, 2 usage, 3 a server never listened.
     """
-    sessions = _chosen(only)
+    sessions = chosen(only)
     if listing:
         _list(sessions, as_json)
         return 0
@@ -81,13 +81,13 @@ def spec(
     if sheets:
         if folder is not None:
             matrix.write(folder, sheets, sessions)
-        _print(Console(soft_wrap=True), sheets, sessions)
+        _print(options.console(), sheets, sessions)
     if failures:
         raise NotReady("\n".join(str(error) for error in failures))
     return int(any(sheet.breaks or sheet.deaths for sheet in sheets))
 
 
-def _chosen(only: Sequence[str]) -> list[Session]:
+def chosen(only: Sequence[str]) -> list[Session]:
     """The sessions of these cases, all where none is named."""
     sessions = tap.spec().sessions
     names = {name.strip() for text in only for name in text.split(",") if name.strip()}

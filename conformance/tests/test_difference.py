@@ -221,6 +221,8 @@ def test_a_quirk_excuses_a_value_and_never_a_missing_field() -> None:
     assert quirk("response.field[date]", "value")
     assert quirk("response.field[date]", "missing") is None
     assert quirk("response.field[dates]", "value") is None
+    assert quirk("scope.headers[probe-date-first]", "value")
+    assert quirk("scope.headers[date]", "value") is None
     assert quirk("response.status", "value") is None
 
 

@@ -35,6 +35,7 @@ class Case:
     name: str
     meta: dict[str, str] = field(default_factory=lambda: {"rules": "FR-HOST-01", "must": "response.status = 200"})
     text: bytes = b"exchange a\nsend\n"
+    process: tuple[tuple[int, str, list[str]], ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_what_passes_twice_is_not_played_again() -> None:
 
 def test_a_failure_is_seen_again_calmly() -> None:
     sheet, stage = run({"a": [GOOD], "b": [BAD]})
-    assert stage.log[2:] == [(module.CALM, ["b"])] * 2
+    assert stage.log[2:] == [(module.CALM, ["b"])]
     assert sheet.cases["b"].status == FAIL and sheet.breaks == ["b"] and not sheet.unsteady
 
 
@@ -171,6 +172,17 @@ def test_those_that_wait_and_those_that_may_end_the_server_are_played_apart() ->
     slow, deadly = Case("slow", text=b"exchange slow\nsend\nend close\n"), Case("deadly", {"rules": "A-01", "needs": "process"})
     suite = Suite(FakeTarget(), [[deadly], [slow], [Case("a")]], patience=1, jobs=8, tick=lambda *_: None)  # type: ignore[arg-type, list-item]
     assert list(suite._crowds(range(3), 8)) == [([2], 8), ([1], 8), ([0], 1)]
+
+
+def test_a_case_with_a_start_of_its_own_is_played_once_if_it_is_judged() -> None:
+    own = {"process": ((1, "exit", []),)}
+    sessions = [[Case("a")], [Case("b", **own)], [Case("c", {"rules": "A-01", "records": "why"}, **own)]]  # type: ignore[arg-type]
+    stage = FakeStage({"a": [GOOD], "b": [GOOD]})
+    suite = Suite(FakeTarget(), sessions, patience=1, jobs=8, tick=lambda *_: None)  # type: ignore[arg-type]
+    suite.stage, stage.targets = stage, [FakeTarget()]  # type: ignore[assignment, attr-defined]
+    sheet = suite.run()
+    assert stage.log == [(8, ["a", "b"]), (8, ["a"])]
+    assert sheet.cases["b"].status == PASS and sheet.cases["c"] == Judged(SKIP, "", "records only: why")
 
 
 def test_an_end_that_does_not_come_back_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

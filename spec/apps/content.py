@@ -1,8 +1,9 @@
 """Small apps about the response's content: its pieces, and its length as promised and as sent."""
 
-from .message import Receive, Scope, Send, body, length, read, start
+from .message import Receive, Scope, Send, answer, body, length, read, start
 
 __all__ = [
+    "all_octets",
     "content_longer_than_length",
     "content_shorter_than_length",
     "empty_events",
@@ -60,3 +61,8 @@ async def content_longer_than_length(scope: Scope, receive: Receive, send: Send)
     await read(receive)
     await send(start(200, [length(4)]))
     await send(body(b"too long"))
+
+
+async def all_octets(scope: Scope, receive: Receive, send: Send) -> None:
+    await read(receive)
+    await answer(send, bytes(range(256)))

@@ -6,9 +6,11 @@ import contextlib
 from .message import PATIENCE, Receive, Scope, Send, answer, body, read, start
 
 __all__ = [
+    "clean_up_after_disconnect",
     "listen_after_disconnect",
     "listen_after_response",
     "listen_for_disconnect",
+    "listen_while_answering",
     "send_after_disconnect",
     "stream_without_listening",
 ]
@@ -57,3 +59,18 @@ async def stream_without_listening(scope: Scope, receive: Receive, send: Send) -
 async def listen(receive: Receive) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(receive(), PATIENCE)
+
+
+async def clean_up_after_disconnect(scope: Scope, receive: Receive, send: Send) -> None:
+    await until_disconnect(receive, send)
+    await asyncio.sleep(PATIENCE)
+
+
+async def listen_while_answering(scope: Scope, receive: Receive, send: Send) -> None:
+    """As frameworks do that stop an answer when the client leaves."""
+    await read(receive)
+    listening = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    await answer(send, b"done")
+    await asyncio.wait([listening], timeout=PATIENCE)
+    listening.cancel()

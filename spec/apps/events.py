@@ -2,7 +2,9 @@
 
 None catches what send() raises: an app that does this by mistake would not either."""
 
-from .message import Receive, Scope, Send, answer, body, length, read, start
+import inspect
+
+from .message import Receive, Scope, Send, answer, answer_json, body, length, read, start
 
 __all__ = [
     "body_after_end",
@@ -13,6 +15,7 @@ __all__ = [
     "fields_as_text",
     "fields_from_generator",
     "fields_missing",
+    "look_at_faces",
     "start_twice",
     "start_with_more_keys",
     "start_without_status",
@@ -110,3 +113,8 @@ async def body_as_bytearray(scope: Scope, receive: Receive, send: Send) -> None:
     await read(receive)
     await send(start(200, [length(4)]))
     await send({"type": "http.response.body", "body": bytearray(b"done")})
+
+
+async def look_at_faces(scope: Scope, receive: Receive, send: Send) -> None:
+    await read(receive)
+    await answer_json(send, {"receive": inspect.iscoroutinefunction(receive), "send": inspect.iscoroutinefunction(send)})

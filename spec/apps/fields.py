@@ -1,10 +1,11 @@
 """Small apps about the response's fields: kept as they are, framing left to the server, nothing smuggled in."""
 
-from .message import Receive, Scope, Send, body, length, read, start
+from .message import Receive, Scope, Send, answer_json, body, length, read, start
 
 __all__ = [
     "close_connection",
     "close_connection_in_a_list",
+    "compare_dates",
     "content_length_not_a_number",
     "content_length_twice",
     "content_length_twice_alike",
@@ -76,3 +77,10 @@ async def transfer_encoding_gzip(scope: Scope, receive: Receive, send: Send) -> 
 
 async def transfer_encoding_and_length(scope: Scope, receive: Receive, send: Send) -> None:
     await respond(receive, send, length(4), (b"transfer-encoding", b"chunked"))
+
+
+async def compare_dates(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says whether the two dates that the client has seen are one. A server that sends none has not two."""
+    await read(receive)
+    seen = {name.lower(): value for name, value in scope["headers"]}
+    await answer_json(send, {"alike": seen.get(b"probe-date-first", b"") == seen.get(b"probe-date-second", b"")})

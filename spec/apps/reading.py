@@ -9,6 +9,7 @@ __all__ = [
     "echo",
     "never_read",
     "read_as_task",
+    "read_one_event",
     "read_past_the_end",
     "read_slowly",
     "start_then_read",
@@ -79,3 +80,8 @@ async def read_past_the_end(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(send, b"nothing more")
     else:
         await answer(send, event["type"].encode())
+
+
+async def read_one_event(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await answer(send, b"enough")

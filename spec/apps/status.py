@@ -11,6 +11,7 @@ __all__ = [
     "no_content_with_transfer_encoding",
     "not_modified_with_body",
     "not_modified_with_length",
+    "precondition_failed",
     "status_299",
     "status_99",
     "status_999",
@@ -81,3 +82,8 @@ async def early_hint(scope: Scope, receive: Receive, send: Send) -> None:
     if "http.response.early_hint" in (scope.get("extensions") or {}):
         await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
     await send(body(b"done"))
+
+
+async def precondition_failed(scope: Scope, receive: Receive, send: Send) -> None:
+    await read(receive)
+    await answer(send, b"no", status=412)
