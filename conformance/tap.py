@@ -103,9 +103,9 @@ def without(tap: Tap, left_out: set[str]) -> Tap:
 
 
 def speaks_websocket(taps: Iterable[Tap]) -> bool:
-    """Whether any of their exchanges has a frame to send."""
+    """Whether any of their exchanges needs one, or has a frame to send."""
     exchanges = (exchange for tap in taps for session in tap.sessions for exchange in session)
-    return any(kind.startswith("frame ") for exchange in exchanges for _, kind, _ in exchange.steps)
+    return any("websocket" in needs(exchange) or any(kind.startswith("frame ") for _, kind, _ in exchange.steps) for exchange in exchanges)
 
 
 def recorded(paths: Sequence[Path]) -> Tap:

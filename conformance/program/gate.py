@@ -160,7 +160,7 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without:
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:
     """The verdict as a person reads it: what was not tried, what differs, the word."""
     console.print("\n[bold]Not tried[/bold]")
-    for item in outcome.not_tried:
+    for item in outcome.not_tried or ["nothing of what bridgecheck can try"]:
         console.print(f"  {escape(item)}", highlight=False)
     judged = [bucket for bucket in outcome.buckets if not bucket.excused]
     excused = [bucket for bucket in outcome.buckets if bucket.excused]
