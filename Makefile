@@ -98,7 +98,7 @@ endef
 NATIVE := build/native/lib/libllhttp.a build/native/lib/libuv.a
 $(foreach folder,$(filter-out bridge/core conformance/player conformance/recorder,$(FOLDERS)),$(eval $(call unit_rules,$(folder))))
 $(eval $(call unit_rules,bridge/core,$(NATIVE),-lz))
-$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE)))
+$(eval $(call unit_rules,conformance/player,$(OUT)/conformance/exchange.a $(NATIVE),-lz))
 $(eval $(call unit_rules,conformance/recorder,$(OUT)/conformance/exchange.a $(NATIVE)))
 
 $(OUT)/spec/%.o: FLAGS += -isystem $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
@@ -125,4 +125,4 @@ build/fuzz/fuzz_record: build/fuzz/fuzz/fuzz_record.o build/fuzz/conformance/rec
 build/fuzz/fuzz_bridge_%: build/fuzz/fuzz/fuzz_bridge_%.o build/fuzz/bridge/core.a $(NATIVE)
 	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -lz -o $@
 build/fuzz/fuzz_%: build/fuzz/fuzz/fuzz_%.o build/fuzz/conformance/player.a build/fuzz/conformance/exchange.a $(NATIVE)
-	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -o $@
+	$(CC) $(EXTRA) -fsanitize=fuzzer $^ -pthread -lz -o $@

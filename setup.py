@@ -84,6 +84,8 @@ class BuildExtensions(build_ext):
                 raise SystemExit(f"bridgecheck: {error}") from None
             extension.include_dirs.append(str(folder / "include"))
             extension.extra_objects += [str(folder / "lib" / "libllhttp.a"), str(folder / "lib" / "libuv.a")]
+        if extension.name.endswith("._player"):
+            extension.libraries.append("z")
         super().build_extension(extension)
 
 

@@ -152,7 +152,7 @@ def _go_on_denying(session: "Session", message: dict[str, Any]) -> None:
     if message["type"] != "websocket.http.response.body":
         raise RuntimeError(f"Expected ASGI message 'websocket.http.response.body' but got '{message['type']}'.")
     status, fields, content = session.denial
-    content += message["body"]
+    content += message.get("body", b"")  # where uvicorn raises: a body may be left out, as that of any response
     session.denial = (status, fields, content)
     if message.get("more_body", False):
         return

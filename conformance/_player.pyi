@@ -21,7 +21,7 @@ class Exchange:
     meta: dict[str, str]  # its own, and its session's where it has none
     alone: bool  # sends X-Forwarded-For or Forwarded: its calls cannot be told by the client's port
     requests: list[tuple[bytes, bytes]]  # (method, target) of each request that llhttp finds in what it sends, for the route table
-    steps: list[tuple[int, str, bytes]]  # (line, kind, bytes sent without values) to show it to a person
+    steps: list[tuple[int, str, bytes]]  # (line, its words, bytes of a send without values) to show it to a person
     sends: int  # bytes it sends, for choosing the shortest
     process: list[tuple[int, str, tuple[str, ...]]]  # its process steps: (line, "start", "signal" or "exit", what stands behind)
 
@@ -50,12 +50,28 @@ class Response(TypedDict):
     complete: bool  # its framing came to its end
     trailers: list[tuple[bytes, bytes]]
 
+class Message(TypedDict):
+    """A WebSocket message, or a control frame."""
+
+    opcode: int  # 1 text, 2 binary, 8 close, 9 ping, 10 pong; 0 for a continuation of nothing; others are reserved
+    frames: int
+    compressed: bool
+    complete: bool
+    body: Body  # inflated
+
+class WebSocket(TypedDict):
+    key: bytes  # that we sent
+    messages: list[Message]  # in the order of their first frames, without our marked ping's pong
+    faults: dict[str, int]  # how many frames had which: docs/observation.md names them
+    error: str  # "LENGTH_TOO_LARGE", "MESSAGES_TOO_MANY", "INFLATED_TOO_MUCH": what came from there on was not read; "" if all was
+
 class Connection(TypedDict):
     name: str
     opened: bool  # False: the connect was refused
     responses: list[Response]  # the last may be incomplete
     error: str  # llhttp's name of what is no HTTP response, "" if none
     rest: bytes  # the first 4 KiB from that place on
+    websocket: WebSocket | None  # what came after a WebSocket's handshake
     stray: int  # CR and LF between responses, or after the last: skipped, but sent
     client_port: int  # ours, which the app sees in scope["client"]
     end: str  # "open", "closed" (FIN), "reset", "silent", "ours" (the script closed it)
@@ -63,6 +79,7 @@ class Connection(TypedDict):
 class Raised(TypedDict):
     type: str
     message: str
+    base: str  # the nearest built-in class that it is or derives from
 
 class Event(TypedDict, total=False):
     kind: str  # "received", "receive raised", "send", "sent", "send raised"
@@ -95,8 +112,8 @@ class Observation(TypedDict):
     connections: list[Connection]
     calls: list[Call]  # by connection, then in the order they began
     # (line, what went wrong): "timed out", "nothing to save", "not connected"; what is waited for cannot come any more: "closed",
-    # "too short" (a body), "final response" (no interim one), "not HTTP"; at the end: "too much" (64 MiB were read), "no answer
-    # afterwards" (on a fresh connection)
+    # "too short" (a body), "final response" (no interim one), "not HTTP", "not a WebSocket"; at the end: "too much" (64 MiB were read),
+    # "no answer afterwards" (on a fresh connection)
     steps: list[tuple[int, str]]
     settled: bool  # every call ended and settled; False: something still ran after the patience
 

@@ -104,6 +104,38 @@ _WORDS = {
 }
 
 
+_NAMES = {  # what is not plain from a path; the longer first
+    "socket.close.reason": "reason in the server's close frame",
+    "socket.close.code": "code in the server's close frame",
+    "receive.message": "WebSocket message that the app received",
+    "socket.accept": "Sec-WebSocket-Accept that fits the key",
+    "socket.close": "close frame of the server over the WebSocket",
+    "send.message": "WebSocket message that the app sent",
+    "socket.ping": "pings of the server over the WebSocket",
+    "socket.pong": "pongs of the server over the WebSocket",
+    "socket.end": "end of the WebSocket",
+    "message": "WebSocket message of the server",
+    "socket": "WebSocket",
+}
+_SOCKET_PARTS = {
+    "message.altered": "a message",
+    "socket.altered[count]": "the number of messages",
+    "socket.altered[close]": "the close",
+    "socket.altered[code]": "the code of the close",
+    "socket.altered[reason]": "the reason of the close",
+}
+
+
+def _named(path: str) -> str:
+    """A path, or what stands for it in words, with its part in parentheses."""
+    for name, words in _NAMES.items():
+        if path == name:
+            return words
+        if path.startswith(f"{name}."):
+            return f"{words} ({path.removeprefix(f'{name}.')})"
+    return path
+
+
 def title(difference: Difference) -> str:
     """One line that a person reads: what, under the reference, and under the candidate."""
     path, kind = difference.path, difference.kind
@@ -121,10 +153,15 @@ def title(difference: Difference) -> str:
     if path.startswith("response.altered["):
         side = "candidate" if kind == "added" else "reference"
         return f"{path.removeprefix('response.altered[')[:-1]} of the response: not what the app sent, under the {side}"
+    side = {"added": "candidate", "missing": "reference"}.get(kind)
+    if side and path.startswith(("socket.altered[", "message.altered")):
+        return f"{_SOCKET_PARTS.get(path, path)} over the WebSocket: not what the app sent, under the {side}"
+    if path.startswith("socket.fault[") and side:
+        return f"a frame that no server may send ({path.removeprefix('socket.fault[')[:-1]}), under the {side}"
     words = _WORDS
-    if path in ("response", "call", "connection"):
+    if path in ("response", "call", "connection", "socket", "message", "receive.message", "send.message"):
         words = {"missing": "missing under the candidate", "added": "one more under the candidate"}
-    return f"{path}: {words.get(kind) or kind.replace('→', ' → ')}"
+    return f"{_named(path)}: {words.get(kind) or kind.replace('→', ' → ')}"
 
 
 def buckets(found: Iterable[tuple[tuple[Exchange, ...], str, Finding]]) -> list[Bucket]:

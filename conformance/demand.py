@@ -26,9 +26,13 @@ _PATHS = (
     (
         "call",
         r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|raised)"
-        r"|send\.(status|field\[.+\]|raised|raised-text|result|pending)"
+        r"|send\.(status|field\[.+\]|raised|raised-text|raised-type|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),
+    ("socket", r"socket(\.(accept|ping|pong|close|close\.code|close\.reason|end|altered\[.+\]|fault\[.+\]))?"),
+    ("socket message", r"message(\.(type|body|fragments|compressed|complete|altered))?"),
+    ("call receive", r"receive\.message(\.(type|body|key\[.+\]))?"),
+    ("call send", r"send\.message(\.(type|body|key\[.+\]))?"),
     (PROCESS, r"process\.(ready|exit)"),
     ("", r"connection|end|stray|garbage|rest"),
     (STEP, r"script\[.+\]"),  # of any step: lines move when a file is edited
@@ -238,7 +242,7 @@ def _clause(tokens: list[Token]) -> Clause:
 
 
 def _spot(words: list[str]) -> Key:
-    """The fact that is meant. Without a place: the first request of the connection main."""
+    """The fact that is meant. Without a place: the first request of the connection main, and the first message of its WebSocket."""
     *place, path = words
     part = next((part for part, pattern in _PATHS if re.fullmatch(pattern, path)), None)
     if part is None:
@@ -248,11 +252,13 @@ def _spot(words: list[str]) -> Key:
             what = "any step" if part == STEP else "the process"
             raise DemandError(f"{path} is about {what}: it has no place, not {' '.join(place)!r}")
         return part, path
+    parts = part.split()
     if not place:
-        return f"main {part} 1" if part else "main", path
-    if part and not (len(place) == 3 and place[1] == part and place[2].isdigit()):
-        raise DemandError(f'{path} stands in a {part}: its place is written as in "main {part} 2", not {" ".join(place)!r}')
-    if not part and len(place) != 1:
+        return " ".join(["main", *(f"{word} 1" for word in parts)]), path
+    if parts and not (place[1::2] == parts and all(map(str.isdigit, place[2::2])) and len(place) == 2 * len(parts) + 1):
+        example = " ".join(["main", *(f"{word} 2" for word in parts)])
+        raise DemandError(f'{path} stands in a {parts[-1]}: its place is written as in "{example}", not {" ".join(place)!r}')
+    if not parts and len(place) != 1:
         raise DemandError(f"{path} stands in a connection: its place is the connection's name, not {' '.join(place)!r}")
     return " ".join(place), path
 

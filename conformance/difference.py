@@ -81,11 +81,21 @@ _WORDS = {  # facts with few values, whose change says more than "value"
     "scope.headers-shape",
     "process.ready",
     "process.exit",
+    "socket.accept",
+    "socket.close",
+    "socket.end",
+    "message.type",
+    "message.complete",
+    "message.fragments",
+    "message.compressed",
+    "receive.message.type",
+    "send.message.type",
 }
+_WORDED = ("face.", "receive.key", "send.key", "receive.message.key", "send.message.key")
 
 
 def _worded(path: str) -> bool:
-    return path in _WORDS or path.startswith(("face.", "receive.key", "send.key"))
+    return path in _WORDS or path.startswith(_WORDED)
 
 
 def _word(value: Any) -> str:
@@ -105,7 +115,7 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return "value"
     if _worded(path):
         return f"{_word(reference)}→{_word(candidate)}"
-    if type_name(reference) != type_name(candidate):
+    if type_name(reference) != type_name(candidate) and path != "socket.close.code":  # a number, or a word for what is none
         return f"{type_name(reference)}→{type_name(candidate)}"
     if isinstance(reference, tuple) and len(reference) != len(candidate):
         return "count"
@@ -149,7 +159,8 @@ def _shared(path: str, names: tuple[str, ...], others: tuple[str, ...]) -> tuple
     return tuple(name for name in names if left[spelt(name)] == right[spelt(name)])
 
 
-_WHOLE = ("connection", "response", "call")  # facts that say that a part is there at all
+# Facts that say that a part is there at all.
+_WHOLE = ("connection", "response", "call", "socket", "message", "receive.message", "send.message")
 _PRESENCE = ("missing", "added")
 
 
@@ -189,12 +200,20 @@ def changes(reference: Facts, candidate: Facts) -> list[Difference]:
     emptied = {(d.place, d.path) for d in found if isinstance(d.reference, Container) != isinstance(d.candidate, Container)}
 
     def told(d: Difference) -> bool:
-        if d.place in gone or d.place.partition(" at ")[0] in gone:
+        place = d.place.partition(" at ")[0]
+        if _around(place) in gone - {place}:
+            return False
+        if place in gone:
             return d.path in _WHOLE
         inside = (d.path[: mark.start()] for mark in re.finditer(r"[.\[]", d.path)) if emptied and d.kind in _PRESENCE else ()
         return not any((d.place, container) in emptied for container in inside)
 
     return [d for d in found if told(d)]
+
+
+def _around(place: str) -> str:
+    """The response, call or WebSocket of a place, which may be one message in it."""
+    return " ".join(place.split(" ")[:3])
 
 
 def _calls(facts: Facts, connection: str) -> int:
@@ -250,10 +269,26 @@ _TOLD = tuple(
         (r"receive\.(body-end|pieces|key(-absent)?\[(body|more_body)\])", "missing|added", "receive.body"),
         (r"(receive|send)\.event\[.*", "missing|added|count", r"\1.types"),
         (r"send\.(status|field\[.*|body|body-end|pieces|key(-absent)?\[(body|more_body)\])", "missing|added", "send.types"),
-        (r"send\.raised-text", ".*", "send.raised"),
+        (r"send\.raised-(text|type)", ".*", "send.raised"),
         (r"call\.(raised-text|result)", ".*", "call.end"),
         (r"call\.end", ".*still running.*", "send.pending"),
+        (r"(receive|send)\.message\.(key\[.*|body)", ".*", r"\1.message.type"),
+        (r"scope\.(method|scheme|subprotocols|extensions.*|asgi\.spec_version)", ".*", "scope.type"),
+        (r"receive\.(types|disconnect|disconnect-late|body)|answer-before-body-end", ".*", "scope.type"),
+        (r"message\.body", ".*", "message.type"),
+        (r"message\.altered", ".*", "message.type"),
+        (r"message\.altered", ".*", "message.body"),
+        (r"socket\.close\..*", "missing|added", "socket.close"),
+        (r"socket\.end", "closed→dropped|dropped→closed", "socket.close"),
+        (r"socket\.altered\[close\]", ".*", "socket.close"),
+        (r"socket\.altered\[code\]", ".*", "socket.close.code"),
     )
+)
+# What steps wait for, or what kept it from coming.
+_BROUGHT = ("socket", "socket.close", "message", "socket.pong", "socket.end", "response.status", "response", "send.raised")
+_HANDSHAKE_FIELDS = ("upgrade", "connection", "sec-websocket-extensions", "content-length", "transfer-encoding")
+_HANDSHAKE = tuple(
+    f"response.{part}" for part in ("framing", "field-order", "field-case", *(f"field[{name}]" for name in _HANDSHAKE_FIELDS))
 )
 _FRAMING = {"content-length": (True, False), "chunked": (False, True), "close": (False, False)}  # which of the two fields tells it
 _SERVER_MADE = re.compile(r"response\.(?!complete|interim|trailer).*")
@@ -284,7 +319,7 @@ class _Explainer:
             place = d.place.partition(" at ")[0]
             # What is only told twice, or was not fetched, made no app act otherwise.
             if _APP_INPUT.fullmatch(d.path) and "unread" not in d.kind and self._told(d, place) is None:
-                self.inputs.setdefault(place, []).append(d)
+                self.inputs.setdefault(_around(place), []).append(d)
 
     def cause(self, d: Difference) -> Difference | None:
         cause = self._cause(d)
@@ -300,10 +335,13 @@ class _Explainer:
             if refusal.covers(d):
                 return refusal.difference
         place = d.place.partition(" at ")[0]
-        told = self._told(d, place)
+        told = self._told(d, place) or self._told_elsewhere(d, place)
         if told is not None:
             return told
-        sent = self._passed_on(d, place) if " response " in place else self._acted(d, place)
+        if " socket " in place:
+            sent = self._conveyed(d, place)
+        else:
+            sent = self._passed_on(d, place) if " response " in place else self._acted(d, place)
         # A lighter one is never taken for a cause: it would hide the heavier one.
         return sent if sent and SEVERITIES.index(sent.severity) >= SEVERITIES.index(d.severity) else None
 
@@ -323,6 +361,48 @@ class _Explainer:
             if told is not None and not (told.kind in _PRESENCE and d.kind not in _PRESENCE):  # what is gone tells of no other value
                 return told
         return None
+
+    def _told_elsewhere(self, d: Difference, place: str) -> Difference | None:
+        """The same fact told twice of a WebSocket: by the answer to its handshake, by how it ended, by what the server altered."""
+        if place.startswith("line "):
+            return self._not_come()
+        if d.path == "socket":
+            answer = place.replace(" socket ", " response ")
+            return self.at.get((answer, "response.status")) or self.at.get((answer, "response"))
+        if d.path == "end" and "silent" not in d.kind:
+            return self._within(f"{place} socket ", "socket.end") or self._within(f"{place} socket ", "socket")
+        if d.path == "receive.types" and self._stopped_earlier(d, place):
+            return self.at.get((place, "send.raised"))
+        if d.path == "socket.close.reason":
+            return self.at.get((place, "socket.altered[reason]"))
+        if d.path == "socket.altered[count]":
+            return self._within(f"{place} message ", "message") or self.at.get((place.replace(" socket ", " call "), "send.raised"))
+        if d.path in _HANDSHAKE:
+            return self.at.get((place.replace(" response ", " call "), "scope.type"))
+        return None
+
+    def _stopped_earlier(self, d: Difference, place: str) -> bool:
+        """Whether the app of one side received no more where send() raised, so that nobody knows what it would have been given."""
+        raised = self.at.get((place, "send.raised"))
+        sides = (d.reference, d.candidate)
+        if raised is None or not all(isinstance(side, tuple) for side in (*sides, raised.reference, raised.candidate)):
+            return False
+        short, long = sorted(sides, key=len)
+        more = raised.reference if short is d.reference else raised.candidate
+        return len(more) == max(len(raised.reference), len(raised.candidate)) > 0 and short == long[: len(short)] and len(short) < len(long)
+
+    def _not_come(self) -> Difference | None:
+        """What a step waited for on one side, and what no frame could be sent over: something that a WebSocket did not bring there, or
+        that there is none, in an exchange with one connection."""
+        if len({place for place, path in self.reference if path == "connection"}) != 1:
+            return None
+        if not any(path in ("socket", "script[not a WebSocket]") for facts in (self.reference, self.candidate) for _, path in facts):
+            return None
+        told = (next((d for (_, name), d in self.at.items() if name == path), None) for path in _BROUGHT)
+        return next((d for d in told if d is not None), None)
+
+    def _within(self, places: str, path: str) -> Difference | None:
+        return next((d for (place, name), d in self.at.items() if name == path and place.startswith(places)), None)
 
     def _plainly_framed(self, place: str) -> bool:
         """Whether on both sides the fields say what the framing is, and no more."""
@@ -352,11 +432,37 @@ class _Explainer:
         inside = self.exact.get((d.place.replace(" response ", " call ", 1), d.path.replace("response.", "send.", 1)))
         return inside or self.at.get((call, f"send.{part}"))
 
+    def _conveyed(self, d: Difference, place: str) -> Difference | None:
+        """What the app itself said otherwise over a WebSocket, or how it ended, where both servers did what that asks."""
+        around = _around(place)
+        call = around.replace(" socket ", " call ")
+        if (call, "call") not in self.reference or (call, "call") not in self.candidate:
+            return None
+
+        def altered(where: str, path: str) -> bool:
+            return any((where, path) in facts for facts in (self.reference, self.candidate))
+
+        if place != around:
+            sent = place.replace(around, call, 1).replace(" message ", " send ")
+            if altered(around, "socket.altered[count]") if d.path == "message" else altered(place, "message.altered"):
+                return None
+            inside = self.exact.get((d.place.replace(place, sent, 1), f"send.{d.path}"))
+            said = inside or self.at.get((sent, f"send.{d.path.partition('.$')[0]}"))
+            return said or (self.at.get((call, "send.raised")) if d.path == "message" else None)
+        part = d.path.removeprefix("socket.close.")
+        if part in ("code", "reason") and altered(around, f"socket.altered[{part}]"):
+            return None
+        if part in ("code", "reason") and (call, f"send.event[websocket.close].{part}") in self.at:
+            return self.at[call, f"send.event[websocket.close].{part}"]
+        if d.path in ("socket.close", "socket.close.code", "socket.close.reason", "socket.end"):
+            return self.at.get((call, "send.types")) or self.at.get((call, "call.end"))
+        return None
+
     def _acted(self, d: Difference, place: str) -> Difference | None:
         """What the app of that call was handed otherwise. That it waits, or was cancelled, is the server's doing until shown otherwise."""
         if not _APP_ACTS.fullmatch(d.path):
             return None
-        inputs = [other for other in self.inputs.get(place, []) if _excused_with(d, other)]
+        inputs = [other for other in self.inputs.get(_around(place), []) if _excused_with(d, other)]
         if d.path == "call.end" and ("still running" in d.kind or "CancelledError" in d.kind):
             inputs = [other for other in inputs if other.path.startswith("receive.")]
         return max(inputs, key=lambda other: SEVERITIES.index(other.severity), default=None)

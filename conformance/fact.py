@@ -5,6 +5,7 @@ One way only: observation in, facts out. Knows nothing of other observations, of
 
 import marshal
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,6 +13,7 @@ from typing import Any
 
 from .content import Content
 from .value import SIMPLE, Container, Length, Port, leaf, pairs, plain, same, text, type_name
+from .websocket import Said, accepts, event_facts, socket_facts
 
 Key = tuple[str, str]  # place ("main response 1", "main call 1", "" for the whole exchange), path
 Facts = dict[Key, Any]
@@ -205,9 +207,20 @@ def _scope(facts: Facts, place: str, scope: Any, ports: dict[str, int]) -> None:
             facts[place, f"{path}[1]"] = _chosen(facts[place, f"{path}[1]"], ports[key])
 
 
-RESPONSE = ("http.response.start", "http.response.body", "http.response.trailers")  # others may be content: a file's path, say
-_PIECES = ("http.request", "http.response.body")  # in how many of these content comes is not what it means
-_DISCONNECTS = ("http.disconnect", "websocket.disconnect")
+_DENIAL = ("websocket.http.response.start", "websocket.http.response.body")
+_ACCEPT = "websocket.accept"
+_STARTS = ("http.response.start", _DENIAL[0], _ACCEPT)
+_BODIES = ("http.response.body", _DENIAL[1])
+_MESSAGES = ("websocket.receive", "websocket.send")
+_DISCONNECT = "websocket.disconnect"
+# Others may be content: a file's path, say.
+RESPONSE = ("http.response.start", "http.response.body", "http.response.trailers", *_DENIAL, _ACCEPT, "websocket.send", "websocket.close")
+_PIECES = ("http.request", *_BODIES)  # in how many of these content comes is not what it means
+_OWN = {  # the keys that have facts of their own, beside `type`
+    "http.request": ("body", "more_body"),
+    **dict.fromkeys(_BODIES, ("body", "more_body")),
+    **dict.fromkeys(_MESSAGES, ("text", "bytes")),
+}
 
 
 @dataclass(slots=True)
@@ -229,7 +242,7 @@ class _Event:
         if type(keys) is not dict:
             keys = {"type": container, "value": keys}
         type_ = text(plain(keys.get("type")))
-        own = ("type", "body", "more_body") if type_ in _PIECES else ("type",)
+        own = ("type", *_OWN.get(type_, ()))
         rest = {key: value for key, value in keys.items() if key not in own}
         return cls(record["kind"], type_, keys, rest, container, record["total"], record["hash"])
 
@@ -275,6 +288,9 @@ def _others(facts: Facts, place: str, side: str, events: list[_Event]) -> None:
     ):
         if types - {usual}:
             facts[place, path] = "|".join(sorted(types))
+    for event in events:
+        if event.type == _DISCONNECT and isinstance(plain(event.rest.get("code")), int):  # such as an enumeration's
+            event.rest["code"] = int(plain(event.rest["code"]))
     for kind in dict.fromkeys(event.type for event in events if event.rest):
         group = [event.rest for event in events if event.type == kind]
         for key in dict.fromkeys(key for rest in group for key in rest):
@@ -287,43 +303,76 @@ def _raised(record: dict[str, Any]) -> tuple[str, str]:
     return text(raised["type"]), text(raised["message"])
 
 
-def _receive(facts: Facts, place: str, events: list[_Event], address: Address) -> None:
+def _known_as(record: dict[str, Any]) -> str:
+    """The exception as an app can name it: one that is a server's own by the class of Python's that it derives from."""
+    kind = text(record["raised"]["type"])
+    package, dot, _ = kind.partition(".")
+    return kind if not dot or package in sys.stdlib_module_names else text(record["raised"]["base"])
+
+
+def _receive(facts: Facts, place: str, events: list[_Event], address: Address, socket: bool) -> None:
     received = [event for event in events if event.kind == "received"]
     content = [event for event in received if event.type == "http.request"]
     _stream(facts, place, "receive", content, address, "", "")
     _others(facts, place, "receive", received)
-    facts[place, "receive.types"] = tuple(event.type for event in received if event.type not in ("http.request", "http.disconnect"))
+    apart = ("http.request", "http.disconnect", _MESSAGES[0])
+    facts[place, "receive.types"] = tuple(event.type for event in received if event.type not in apart)
+    _messages(facts, place, "receive", received, address)
+    if socket:
+        return  # its disconnect stands among the types
     complete = early = late = False
     for event in events:
         complete |= event.kind == "send" and event.type == "http.response.body" and event.final
-        if event.kind == "received" and event.type in _DISCONNECTS:
+        if event.kind == "received" and event.type == "http.disconnect":
             late |= complete
             early |= not complete
     facts[place, "receive.disconnect"] = early
     facts[place, "receive.disconnect-late"] = late and not early
 
 
+def _messages(facts: Facts, place: str, side: str, events: list[_Event], address: Address) -> None:
+    """Each in a place of its own, as what comes over the wire has."""
+    for number, event in enumerate((event for event in events if event.type in _MESSAGES), 1):
+        event_facts(facts, f"{place} {side} {number}", side, event.keys, address.wire)
+
+
+def _start(event: _Event) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Status and fields of the response that an event begins. What is told by them is taken out of its rest; an accept begins a 101, its
+    subprotocol a field of it."""
+    given = pairs(event.keys.get("headers", ()))
+    fields = [(name, item) for _, name, item in given or ()]
+    told = {"status"} | ({"headers"} if given is not None else set())
+    status = event.keys.get("status", _ABSENT)
+    subprotocol = event.keys.get("subprotocol")
+    if event.type == _ACCEPT:
+        status = 101
+        if type(subprotocol) is str:
+            told.add("subprotocol")
+            fields.append((b"sec-websocket-protocol", subprotocol.encode("utf-8", "surrogatepass")))
+    event.rest = {key: value for key, value in event.rest.items() if key not in told}
+    return status, fields
+
+
 def _send(facts: Facts, place: str, events: list[_Event], address: Address) -> _Sent | None:
     sent = [event for event in events if event.kind == "send"]
-    content = [event for event in sent if event.type == "http.response.body"]
-    start = next((event for event in sent if event.type == "http.response.start"), None)
-    fields = pairs(start.keys.get("headers", ())) if start else []
-    if start:
-        start.rest = {key: value for key, value in start.rest.items() if key != "status" and (key != "headers" or fields is None)}
+    content = [event for event in sent if event.type in _BODIES]
+    start = next((event for event in sent if event.type in _STARTS), None)
+    status, fields = _start(start) if start else (_ABSENT, [])
     _others(facts, place, "send", sent)
     facts[place, "send.types"] = _folded(event.type for event in sent)
-    raw = _by_name(((name, item) for _, name, item in fields or ()), lambda item: _strip(item) if isinstance(item, bytes) else item)
+    raw = _by_name(fields, lambda item: _strip(item) if isinstance(item, bytes) else item)
     _stream(facts, place, "send", content, address, _first(raw, "content-encoding"), _first(raw, "content-type"))
+    _messages(facts, place, "send", sent, address)
     if start is None:
         return None
-    if "status" in start.keys:
-        facts[place, "send.status"] = start.keys["status"]
+    if status is not _ABSENT:
+        facts[place, "send.status"] = status
     length, digest = (content[-1].total, content[-1].hash) if content else (0, _NOTHING)
     named = {name: tuple(address.wire(item) if isinstance(item, bytes) else item for item in items) for name, items in raw.items()}
     for name, values in _with_length(named, length).items():
         facts[place, f"send.field[{name}]"] = values
     told = all(event.type in RESPONSE for event in sent)
-    return _Sent(start.keys.get("status"), raw, told, _inline(content), length, digest)
+    return _Sent(None if status is _ABSENT else status, raw, told, _inline(content), length, digest)
 
 
 _NOTHING = 0xCBF29CE484222325  # the trace's hash (FNV-1a, 64 bit) of no content
@@ -339,20 +388,30 @@ def _answered_early(events: list[_Event]) -> bool:
     return False
 
 
+def _is_socket(call: dict[str, Any]) -> bool:
+    scope = plain(call["scope"])
+    return type(scope) is dict and plain(scope.get("type")) == "websocket"
+
+
 def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address, client_port: int = 0) -> _Sent | None:
     """All facts of one call of the app, under `place`. `client_port` is the one that the player sent from. Gives what the app sent as its
     response, if it began one."""
     records = call["events"]
     events = [_Event.of(record) for record in records if record["kind"] in ("received", "send")]
+    socket = _is_socket(call)
     facts[place, "call"] = True
     _scope(facts, place, call["scope"], {"server": address.port, "client": client_port})
-    _receive(facts, place, events, address)
+    _receive(facts, place, events, address, socket)
     sent = _send(facts, place, events, address)
-    facts[place, "answer-before-body-end"] = _answered_early(events)
+    if not socket:
+        facts[place, "answer-before-body-end"] = _answered_early(events)
     left = [_raised(record)[0] for record in records if record["kind"] == "receive raised"]
     facts[place, "receive.raised"] = _folded(kind for kind in left if kind != _CANCELLED)
     refused = [_raised(record) for record in records if record["kind"] == "send raised"]
-    facts[place, "send.raised"] = tuple(kind for kind, _ in refused)
+    known = {_raised(record)[0]: _known_as(record) for record in records if record["kind"] == "send raised"}
+    facts[place, "send.raised"] = tuple(known[kind] for kind, _ in refused)
+    if any(known[kind] != kind for kind, _ in refused):
+        facts[place, "send.raised-type"] = tuple(kind for kind, _ in refused)
     facts[place, "send.raised-text"] = tuple(message for _, message in refused)
     results = [record["result"] for record in records if record["kind"] == "sent"]
     facts[place, "send.result"] = _folded(type_name(result) for result in results if result is not None)
@@ -360,7 +419,7 @@ def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address,
     facts[place, "call.end"] = call["end"]
     if call["raised"] is not None:
         kind, facts[place, "call.raised-text"] = _raised(call)
-        facts[place, "call.end"] = f"{call['end']} {kind}"
+        facts[place, "call.end"] = f"{call['end']} {known.get(kind, kind)}"
     elif call["result"] is not None:
         facts[place, "call.result"] = type_name(call["result"])
     properties = plain(call["properties"])
@@ -376,12 +435,15 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
     ports = {connection["name"]: connection["client_port"] for connection in observation["connections"]}
     counts: dict[str, int] = {}
     sent: dict[tuple[str, int], _Sent] = {}
+    said: dict[tuple[str, int], Said] = {}
     for call in observation["calls"]:
         name = call["connection"]
         counts[name] = number = counts.get(name, 0) + 1
         response = call_facts(facts, f"{name} call {number}", call, address, ports.get(name, 0))
         if response is not None:
             sent[name, number] = response
+        if _is_socket(call):
+            said[name, number] = Said.of(call["events"])
     for connection in observation["connections"]:
         name = connection["name"]
         facts[name, "connection"] = connection["opened"]
@@ -398,6 +460,8 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
             _response(facts, place, response, address)
             if (name, number) in sent:
                 _altered(facts, place, response, sent[name, number])
+        if connection["websocket"] is not None:
+            _socket(facts, connection, said.get((name, len(connection["responses"]))), address)
     for line, fault in observation["steps"]:
         key = f"line {line}", f"script[{fault}]"
         facts[key] = facts.get(key, 0) + 1
@@ -407,6 +471,15 @@ def facts_of(observation: dict[str, Any], address: Address) -> Facts:
         facts["process", "process.exit"] = process["exit"]
         lifespan_facts(facts, process["lifespans"], address)
     return facts
+
+
+def _socket(facts: Facts, connection: dict[str, Any], said: Said | None, address: Address) -> None:
+    """The WebSocket that the connection's last response opened."""
+    socket, number = connection["websocket"], len(connection["responses"])
+    place = f"{connection['name']} socket {number}"
+    answer = facts.pop((f"{connection['name']} response {number}", "response.field[sec-websocket-accept]"), ())
+    facts[place, "socket.accept"] = accepts(socket["key"], answer)
+    socket_facts(facts, place, socket, connection["end"], said, address.wire)
 
 
 LIFESPAN = "lifespan"  # in place of a connection's name

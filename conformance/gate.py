@@ -278,11 +278,11 @@ class Gate:
                     continue
                 for side, item in enumerate(facts):
                     traced[side] += any(path == "call" for _, path in item)
-                    succeeded[side] += any(path == "response.status" and 200 <= value < 300 for (_, path), value in item.items())
+                    succeeded[side] += any(path == "response.status" and _succeeded(value) for (_, path), value in item.items())
                 statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
                 calls = any(path == "call" for _, path in facts[0])
-                answered += calls and any(200 <= status < 300 for status in statuses)
-                if any(200 <= status < 300 for status in statuses) and not calls:
+                answered += calls and any(map(_succeeded, statuses))
+                if any(map(_succeeded, statuses)) and not calls:
                     self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
                 if "status" in exchange.meta:
                     recorded += 1
@@ -297,6 +297,11 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
         self.unearned.extend(result.untraced[:5])
+
+
+def _succeeded(status: int) -> bool:
+    """2xx, or a WebSocket."""
+    return status == 101 or 200 <= status < 300
 
 
 def _chunks(chosen: list[int], sessions: Sequence[Session]) -> Iterator[list[int]]:

@@ -5,7 +5,7 @@ Knows files and the packages that ship them. Knows nothing of targets.
 
 import signal
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -78,6 +78,11 @@ def sessions(exchanges: Iterable[Exchange]) -> list[Session]:
 _WAITING = (b"\npause ", b"\nend open ", b"\nend close", b" within ", b"\nwait closed")  # what a case says that waits for silence or an end
 
 
+def needs(exchange: Exchange) -> set[str]:
+    """What a target must offer."""
+    return set(exchange.meta.get("needs", "").split())
+
+
 def spec(quick: bool = False) -> Tap:
     """The hand-written cases of spec/cases, for the probe app; quick ones wait for nothing and leave every server running."""
     with as_file(files("bridgecheck.spec").joinpath("cases")) as folder:
@@ -89,7 +94,18 @@ def spec(quick: bool = False) -> Tap:
 
 def waits(exchange: Exchange) -> bool:
     """Whether it waits for what may never come, or may end the server."""
-    return "process" in exchange.meta.get("needs", "").split() or any(word in exchange.text for word in _WAITING)
+    return bool(needs(exchange) - {"websocket"}) or any(word in exchange.text for word in _WAITING)
+
+
+def without(tap: Tap, left_out: set[str]) -> Tap:
+    """The same but for sessions with an exchange that needs any of these."""
+    return replace(tap, sessions=[session for session in tap.sessions if not any(needs(exchange) & left_out for exchange in session)])
+
+
+def speaks_websocket(taps: Iterable[Tap]) -> bool:
+    """Whether any of their exchanges needs one, or has a frame to send."""
+    exchanges = (exchange for tap in taps for session in tap.sessions for exchange in session)
+    return any("websocket" in needs(exchange) or any(kind.startswith("frame ") for _, kind, _ in exchange.steps) for exchange in exchanges)
 
 
 def recorded(paths: Sequence[Path]) -> Tap:

@@ -28,6 +28,31 @@ def _response(response: dict[str, Any]) -> list[str]:
     return lines
 
 
+_OPCODES = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+
+
+def _message(message: dict[str, Any]) -> str:
+    """A line as the exchange file would write the frame, and what is special about it."""
+    opcode, data = message["opcode"], message["body"]["bytes"]
+    words = ["frame", _OPCODES.get(opcode, f"opcode {opcode}")]
+    if opcode == 8 and len(data) >= 2:
+        words.append(str(int.from_bytes(data[:2])))
+        data = data[2:]
+    if data:
+        words.append(f'"{_text(data)}"' if opcode in (1, 8) else repr(data) if len(data) <= _BODY_MAX else f"{data[:_BODY_MAX]!r}…")
+    notes = [f"{message['body']['length']} bytes"] if message["body"]["length"] > _BODY_MAX else []
+    notes += ["deflated"] if message["compressed"] else []
+    notes += [f"{message['frames']} fragments"] if message["frames"] > 1 else []
+    notes += [] if message["complete"] else ["INCOMPLETE"]
+    return " ".join(words) + (f"  [{', '.join(notes)}]" if notes else "")
+
+
+def _socket(socket: dict[str, Any]) -> list[str]:
+    lines = ["[WebSocket]", *map(_message, socket["messages"])]
+    lines += [f"[no server may send this: {name}, {count} times]" for name, count in socket["faults"].items()]
+    return lines + ([f"[not read any further: {socket['error']}]"] if socket["error"] else [])
+
+
 def _call(call: dict[str, Any]) -> list[str]:
     lines = ["app called with"]
     scope = call["scope"]
@@ -59,6 +84,8 @@ def transcript(observation: dict[str, Any]) -> str:
             continue
         for response in connection["responses"]:
             lines += _response(response)
+        if connection["websocket"] is not None:
+            lines += _socket(connection["websocket"])
         if connection["error"]:
             lines.append(f"[no HTTP response: {connection['error']}] {connection['rest'][:_BODY_MAX]!r}")
         lines += [f"[then: {connection['end']}]", ""]

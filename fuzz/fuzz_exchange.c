@@ -1,8 +1,8 @@
 /* fuzz_exchange.c: any bytes as an exchange file.
  *
  * Oracle: an error lies within the file and says something. What is parsed keeps the bounds; each exchange alone, by its own text, is
- * parsed as the same steps; and the pieces of each send, written and parsed again, send the same. Runs over its corpus in the unit tests,
- * too.
+ * parsed as the same steps; and the pieces of each send, and each frame, written and parsed again, send the same. Runs over its corpus in
+ * the unit tests, too.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +85,13 @@ static void check_same_sent(const struct exchange_step *one, const struct exchan
     }
 }
 
+static void check_same_frame(const struct exchange_step *one, const struct exchange_step *other) {
+    const struct exchange_frame *a = &one->frame, *b = &other->frame;
+    HOLDS(a->opcode == b->opcode && a->opcode <= 15 && a->reserved == b->reserved && a->more == b->more);
+    HOLDS(a->unmasked == b->unmasked && a->length_size == b->length_size);
+    check_same_bytes(&one->text, &other->text);
+}
+
 static void check_same_steps(const struct exchange *one, const struct exchange *other) {
     HOLDS(one->step_count == other->step_count && one->end == other->end && one->end_milliseconds == other->end_milliseconds);
     check_same_bytes(&one->name, &other->name);
@@ -96,7 +103,7 @@ static void check_same_steps(const struct exchange *one, const struct exchange *
         check_same_bytes(&a->field, &b->field);
         check_same_bytes(&a->before, &b->before);
         check_same_bytes(&a->after, &b->after);
-        check_same_bytes(&a->text, &b->text);
+        check_same_frame(a, b);
         for (size_t word = 0; word < a->word_count; word++)
             check_same_bytes(&a->words[word], &b->words[word]);
         check_same_sent(a, b);
@@ -182,6 +189,26 @@ static void check_written(const struct exchange_step *send) {
     exchange_file_free(file);
 }
 
+static void check_written_frame(const struct exchange_step *frame) {
+    struct text text = {0};
+    struct writer writer;
+    writer_init(&writer, NULL);
+    writer_frame(&writer, frame);
+    HOLDS(!writer.out_of_memory);
+    if (writer.text.count > EXCHANGE_LINE_MAX) { /* escapes made it longer */
+        writer_free(&writer);
+        return;
+    }
+    add_line(&text, "bridgecheck-exchange 1\nexchange x\n");
+    add(&text, writer.text.items, writer.text.count);
+    add_line(&text, "end next\n");
+    writer_free(&writer);
+    struct exchange_file *file = parse_again(&text);
+    HOLDS(file->exchanges[0].step_count == 1 && file->exchanges[0].steps[0].kind == EXCHANGE_FRAME);
+    check_same_frame(frame, &file->exchanges[0].steps[0]);
+    exchange_file_free(file);
+}
+
 static void check_exchange(const char *data, size_t size, const struct exchange *exchange) {
     uint64_t sent = 0;
     HOLDS(exchange->offset < size && exchange->length <= size - exchange->offset);
@@ -202,6 +229,10 @@ static void check_exchange(const char *data, size_t size, const struct exchange 
         }
         if (step->kind == EXCHANGE_SEND)
             check_written(step);
+        if (step->kind == EXCHANGE_FRAME) {
+            sent += step->text.size;
+            check_written_frame(step);
+        }
     }
     check_alone(data, exchange);
 }

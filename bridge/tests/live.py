@@ -372,22 +372,26 @@ def usual() -> dict[str, Server]:
 @pytest.fixture(name="server", params=TARGETS)
 def server_fixture(request: pytest.FixtureRequest) -> Server:
     """A test with this fixture says what holds for both servers, on both loops."""
-    return _usual(request)[request.param]
+    return usual()[request.param]
 
 
 @pytest.fixture(name="bridge", params=LOOPS)
 def bridge_fixture(request: pytest.FixtureRequest) -> Server:
     """What holds for the bridge alone, on both loops."""
-    return _usual(request)[f"bridge-{request.param}"]
+    return usual()[f"bridge-{request.param}"]
 
 
 @pytest.fixture(name="servers")
-def servers_fixture(request: pytest.FixtureRequest) -> dict[str, Server]:
+def servers_fixture() -> dict[str, Server]:
     """All of them, to be held against each other."""
-    return _usual(request)
-
-
-def _usual(request: pytest.FixtureRequest) -> dict[str, Server]:
-    if not usual.cache_info().currsize:
-        request.config.add_cleanup(lambda: [server.close() for server in usual().values()] and None)
     return usual()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _end_of_usual() -> Iterator[None]:
+    """They end with the tests of this folder: tests elsewhere count the processes that are there."""
+    yield
+    if usual.cache_info().currsize:
+        for server in usual().values():
+            server.close()
+        usual.cache_clear()

@@ -4,6 +4,7 @@
 
 #include "exchange_object.h"
 
+#include "../exchange/writer.h"
 #include "../player/outline.h"
 
 /* A parsed file and the bytes it was parsed from, shared by its exchanges. */
@@ -113,7 +114,18 @@ static PyObject *get_requests(PyObject *self, void *closure) {
     return requests;
 }
 
-static const char *const CONDITIONS[] = {"response", "head", "body", "interim", "call", "closed", "frame"};
+static const char *const CONDITIONS[] = {"response", "head", "body", "interim", "call", "closed", "frame", "message"};
+
+/* The line of a frame, without its end. */
+static PyObject *frame_of(const struct exchange_step *step) {
+    struct writer writer;
+    writer_init(&writer, NULL);
+    writer_frame(&writer, step);
+    PyObject *line =
+        writer.out_of_memory ? PyErr_NoMemory() : PyUnicode_FromStringAndSize(writer.text.items, (Py_ssize_t)writer.text.count - 1);
+    writer_free(&writer);
+    return line;
+}
 
 PyObject *exchange_object_words(const struct exchange_step *step) {
     PyObject *words = PyTuple_New((Py_ssize_t)step->word_count);
@@ -149,10 +161,11 @@ static PyObject *kind_of(const struct exchange_step *step) {
         [EXCHANGE_RESET] = "reset",
         [EXCHANGE_WAIT] = "wait",
         [EXCHANGE_SAVE] = "save",
-        [EXCHANGE_FRAME] = "frame",
     };
     if (step->kind == EXCHANGE_WAIT)
-        return PyUnicode_FromFormat("wait %s", CONDITIONS[step->condition]);
+        return PyUnicode_FromFormat("wait %s%s%s", CONDITIONS[step->condition], step->name.size ? " " : "", step->name.data);
+    if (step->kind == EXCHANGE_FRAME)
+        return frame_of(step);
     if (step->kind == EXCHANGE_PAUSE)
         return PyUnicode_FromFormat("pause %ums", step->milliseconds);
     if (step->kind == EXCHANGE_PROCESS)

@@ -40,11 +40,11 @@ static PyObject *interim_of(struct binding_state *state, const struct response *
     return interims;
 }
 
-static PyObject *body_of(struct binding_state *state, const struct response *response) {
+static PyObject *body_of(struct binding_state *state, uint64_t size, uint64_t hash, const char *content, size_t kept) {
     PyObject *body = PyDict_New();
-    if (body && !binding_put(body, state->length, PyLong_FromUnsignedLongLong(response->content_size)) &&
-        !binding_put(body, state->hash, PyLong_FromUnsignedLongLong(response->content_hash)) &&
-        !binding_put(body, state->bytes, PyBytes_FromStringAndSize(response->content, (Py_ssize_t)response->content_kept)))
+    if (body && !binding_put(body, state->length, PyLong_FromUnsignedLongLong(size)) &&
+        !binding_put(body, state->hash, PyLong_FromUnsignedLongLong(hash)) &&
+        !binding_put(body, state->bytes, PyBytes_FromStringAndSize(content, (Py_ssize_t)kept)))
         return body;
     Py_XDECREF(body);
     return NULL;
@@ -60,7 +60,8 @@ static PyObject *response_of(struct binding_state *state, const struct response 
         !binding_put(dict, state->interim, interim_of(state, response)) &&
         !binding_put(dict, state->framing, PyUnicode_InternFromString(response_framing_name(response->framing))) &&
         !binding_put(dict, state->pieces, PyLong_FromSize_t(response->pieces)) &&
-        !binding_put(dict, state->body, body_of(state, response)) &&
+        !binding_put(dict, state->body,
+                     body_of(state, response->content_size, response->content_hash, response->content, response->content_kept)) &&
         !binding_put(dict, state->complete, PyBool_FromLong(response->complete)) &&
         !binding_put(dict, state->trailers, fields_of(head, head->field_count, head->trailer_count)))
         return dict;
@@ -79,6 +80,60 @@ static PyObject *responses_of(struct binding_state *state, const struct response
 /* Interned, since there are few of them. */
 static PyObject *word(const char *text) { return PyUnicode_InternFromString(text); }
 
+static PyObject *message_of(struct binding_state *state, const struct websocket_message *message) {
+    PyObject *dict = PyDict_New();
+    if (dict && !binding_put(dict, state->opcode, PyLong_FromUnsignedLong(message->opcode)) &&
+        !binding_put(dict, state->frames, PyLong_FromUnsignedLongLong(message->frames)) &&
+        !binding_put(dict, state->compressed, PyBool_FromLong(message->compressed)) &&
+        !binding_put(dict, state->complete, PyBool_FromLong(message->complete)) &&
+        !binding_put(dict, state->body,
+                     body_of(state, message->content_size, message->content_hash, message->content, message->content_kept)))
+        return dict;
+    Py_XDECREF(dict);
+    return NULL;
+}
+
+static PyObject *messages_of(struct binding_state *state, const struct websocket_reader *reader) {
+    PyObject *messages = PyList_New(0);
+    for (size_t i = 0; messages && i < reader->count; i++)
+        if (binding_append(messages, message_of(state, &reader->messages[i])))
+            Py_CLEAR(messages);
+    return messages;
+}
+
+static PyObject *faults_of(const struct websocket_reader *reader) {
+    PyObject *faults = PyDict_New();
+    for (unsigned i = 0; faults && i < WEBSOCKET_FAULTS; i++) {
+        PyObject *count = reader->faults[i] ? PyLong_FromUnsignedLongLong(reader->faults[i]) : NULL;
+        if (reader->faults[i] && (!count || PyDict_SetItemString(faults, websocket_fault_name(i), count)))
+            Py_CLEAR(faults);
+        Py_XDECREF(count);
+    }
+    return faults;
+}
+
+/* The key of the handshake, which is the last request whose head was sent. */
+static PyObject *key_of(const struct requests *requests) {
+    size_t count = requests->count;
+    while (count > 0 && !requests->requests[count - 1].key_size)
+        count--;
+    return count ? PyBytes_FromStringAndSize(requests->requests[count - 1].key, (Py_ssize_t)requests->requests[count - 1].key_size)
+                 : PyBytes_FromStringAndSize("", 0);
+}
+
+static PyObject *websocket_of(struct binding_state *state, const struct connection *connection) {
+    if (!connection->upgraded)
+        return Py_NewRef(Py_None);
+    const struct websocket_reader *reader = &connection->websocket;
+    PyObject *dict = PyDict_New();
+    if (dict && !binding_put(dict, state->key, key_of(&connection->requests)) &&
+        !binding_put(dict, state->messages, messages_of(state, reader)) && !binding_put(dict, state->faults, faults_of(reader)) &&
+        !binding_put(dict, state->error, word(reader->error)))
+        return dict;
+    Py_XDECREF(dict);
+    return NULL;
+}
+
 static PyObject *name_of(const struct script_connection *at) {
     return PyUnicode_DecodeUTF8(at->name->data, (Py_ssize_t)at->name->size, "replace");
 }
@@ -96,6 +151,7 @@ static PyObject *connection_of(struct binding_state *state, const struct script_
         !binding_put(dict, state->responses, responses_of(state, reader)) && !binding_put(dict, state->error, word(reader->error)) &&
         !binding_put(dict, state->client_port, PyLong_FromLong(connection->source_port)) &&
         !binding_put(dict, state->stray, PyLong_FromUnsignedLongLong(reader->stray)) &&
+        !binding_put(dict, state->websocket, websocket_of(state, connection)) &&
         !binding_put(dict, state->rest, PyBytes_FromStringAndSize(reader->rest, (Py_ssize_t)reader->rest_size)) &&
         !binding_put(dict, state->end, word(ENDS[at->end])))
         return dict;
@@ -111,15 +167,16 @@ struct payload {
 
 static PyObject *next_value(struct payload *payload) { return values_next(payload->state, &payload->cursor); }
 
-/* {"type", "message"} of a payload [type name, message]. */
+/* {"type", "message", "base"} of a payload [type name, message, base]. */
 static PyObject *raised_of(struct payload *payload) {
     struct binding_state *state = payload->state;
-    PyObject *pair = next_value(payload), *raised = pair ? PyDict_New() : NULL;
-    bool whole = pair && PyList_CheckExact(pair) && PyList_GET_SIZE(pair) == 2;
-    if (raised && (binding_put(raised, state->type, Py_NewRef(whole ? PyList_GET_ITEM(pair, 0) : pair)) ||
-                   binding_put(raised, state->message, whole ? Py_NewRef(PyList_GET_ITEM(pair, 1)) : PyUnicode_FromString(""))))
+    PyObject *list = next_value(payload), *raised = list ? PyDict_New() : NULL;
+    bool whole = list && PyList_CheckExact(list) && PyList_GET_SIZE(list) == 3;
+    if (raised && (binding_put(raised, state->type, Py_NewRef(whole ? PyList_GET_ITEM(list, 0) : list)) ||
+                   binding_put(raised, state->message, whole ? Py_NewRef(PyList_GET_ITEM(list, 1)) : PyUnicode_FromString("")) ||
+                   binding_put(raised, state->base, Py_NewRef(whole ? PyList_GET_ITEM(list, 2) : list))))
         Py_CLEAR(raised);
-    Py_XDECREF(pair);
+    Py_XDECREF(list);
     return raised;
 }
 

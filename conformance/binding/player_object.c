@@ -243,14 +243,10 @@ static int check_exchange(struct binding_state *state, PyObject *object, bool pr
         return -1;
     }
     const struct exchange *exchange = exchange_object_get(object).exchange;
-    const struct exchange_step *step = script_unlearnt(exchange);
     const struct exchange_step *own = process ? NULL : script_process_step(exchange);
-    if (step)
-        PyErr_Format(PyExc_NotImplementedError, "%U:%u: the player has not learnt WebSocket frames", exchange_object_file(object),
-                     step->line);
-    else if (own)
+    if (own)
         PyErr_Format(PyExc_ValueError, "%U:%u: a process step, and no process= to do it", exchange_object_file(object), own->line);
-    return step || own ? -1 : 0;
+    return own ? -1 : 0;
 }
 
 /* The player's view of the sessions; one array holds all exchanges. Both are PyMem_Free()d by the caller, also after a failure. */

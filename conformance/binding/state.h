@@ -9,13 +9,14 @@
 #include <Python.h>
 
 // clang-format off
-#define BINDING_NAMES(NAME)                                                                                                       \
-    NAME(alone) NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(client_port) NAME(column)                          \
-    NAME(complete) NAME(connection) NAME(connections) NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events)               \
-    NAME(fields) NAME(file) NAME(first) NAME(framing) NAME(hash) NAME(host) NAME(interim) NAME(kind) NAME(last)                   \
-    NAME(length) NAME(line) NAME(message) NAME(name) NAME(opened) NAME(pid) NAME(pieces) NAME(port) NAME(properties)              \
-    NAME(raised) NAME(reason) NAME(responses) NAME(rest) NAME(result) NAME(scope) NAME(settled) NAME(status)                      \
-    NAME(steps) NAME(stray) NAME(total) NAME(trace) NAME(trailers) NAME(type) NAME(version)
+#define BINDING_NAMES(NAME)                                                                                                   \
+    NAME(alone) NAME(base) NAME(before_last_byte) NAME(body) NAME(bytes) NAME(calls) NAME(client_port) NAME(column) NAME(complete)       \
+    NAME(compressed) NAME(connection) NAME(connections) NAME(doorbell) NAME(end) NAME(error) NAME(event) NAME(events)         \
+    NAME(faults) NAME(fields) NAME(file) NAME(first) NAME(frames) NAME(framing) NAME(hash) NAME(host) NAME(interim)           \
+    NAME(key) NAME(kind) NAME(last) NAME(length) NAME(line) NAME(message) NAME(messages) NAME(name) NAME(opcode)              \
+    NAME(opened) NAME(pid) NAME(pieces) NAME(port) NAME(properties) NAME(raised) NAME(reason) NAME(responses) NAME(rest)      \
+    NAME(result) NAME(scope) NAME(settled) NAME(status) NAME(steps) NAME(stray) NAME(total) NAME(trace) NAME(trailers)        \
+    NAME(type) NAME(version) NAME(websocket)
 // clang-format on
 
 struct binding_state {

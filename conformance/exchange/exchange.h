@@ -8,6 +8,7 @@
 #ifndef BRIDGECHECK_EXCHANGE_H
 #define BRIDGECHECK_EXCHANGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,7 +46,7 @@ enum exchange_step_kind {
     EXCHANGE_RESET,
     EXCHANGE_WAIT,   /* condition, count (body), milliseconds (0: the player's patience) */
     EXCHANGE_SAVE,   /* name, field (empty: the body), before, after */
-    EXCHANGE_FRAME,  /* name = opcode word, text */
+    EXCHANGE_FRAME,  /* frame, text = its payload; name = opcode word */
     EXCHANGE_PROCESS /* name = start / signal / exit, words (start, signal), milliseconds (exit; 0: the player's patience) */
 };
 
@@ -56,7 +57,29 @@ enum exchange_condition {
     EXCHANGE_WAIT_INTERIM,
     EXCHANGE_WAIT_CALL,
     EXCHANGE_WAIT_CLOSED,
-    EXCHANGE_WAIT_FRAME
+    EXCHANGE_WAIT_FRAME, /* frame.opcode; name = its word, empty for any */
+    EXCHANGE_WAIT_MESSAGE
+};
+
+/* Of RFC 6455 section 5.2; the others, up to 15, are reserved. */
+enum exchange_opcode {
+    EXCHANGE_OPCODE_CONTINUATION = 0,
+    EXCHANGE_OPCODE_TEXT = 1,
+    EXCHANGE_OPCODE_BINARY = 2,
+    EXCHANGE_OPCODE_CLOSE = 8,
+    EXCHANGE_OPCODE_PING = 9,
+    EXCHANGE_OPCODE_PONG = 10
+};
+
+enum { EXCHANGE_RSV3 = 1, EXCHANGE_RSV2 = 2, EXCHANGE_RSV1 = 4 };
+
+/* A frame's header; all zero: one that is whole, masked, without reserved bits, its length as short as can be. */
+struct exchange_frame {
+    unsigned opcode;
+    unsigned reserved; /* EXCHANGE_RSV1 and the like */
+    bool more;         /* FIN is not set */
+    bool unmasked;
+    unsigned length_size; /* octets of the extended length: 2 or 8; 0: what is shortest */
 };
 
 enum exchange_end { EXCHANGE_END_NEXT, EXCHANGE_END_CLOSE, EXCHANGE_END_OPEN };
@@ -67,6 +90,7 @@ struct exchange_step {
     enum exchange_condition condition;
     uint32_t milliseconds;
     uint64_t count; /* wait body COUNT; send split COUNT */
+    struct exchange_frame frame;
     struct exchange_bytes name, field, before, after, text;
     struct exchange_piece *pieces;
     size_t piece_count;

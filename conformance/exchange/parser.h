@@ -1,4 +1,5 @@
-/* parser.h: what the statements of an exchange file share while one file is parsed. Private to exchange.c, step.c and send.c.
+/* parser.h: what the statements of an exchange file share while one file is parsed. Private to exchange.c, step.c, send.c
+ * and frame.c.
  *
  * Owns nothing by itself: exchange_parse() makes a parser on its stack and gives everything back. What is handed out lies in `arena`;
  * arrays that still grow lie in `growing` ones and are copied to the arena when they are whole. Functions return 0, or -1 with the error
@@ -51,6 +52,15 @@ struct parser {
 
 /* step.c: the statement that begins with WORD, and that is no other. */
 int parser_step(struct parser *parser, const struct reader_word *word);
+
+/* step.c: the next TEXT: FOUND, NOTHING, or FAILED; for the current connection, one that can be written to (opened here if there is none).
+ */
+int parser_text(struct parser *parser, struct exchange_bytes *bytes);
+int parser_need_writable(struct parser *parser);
+
+/* frame.c: the line of "frame" behind its first word; and the opcode of "wait frame", which may be missing. */
+int parser_frame(struct parser *parser, struct exchange_step *step);
+int parser_wait_frame(struct parser *parser, struct exchange_step *step);
 
 /* send.c: the line of "send" behind its first word, a piece, and the end of the pieces, which is told by the next statement. */
 int parser_send(struct parser *parser, struct exchange_step *step);

@@ -1,4 +1,5 @@
-/* step.c: the steps of an exchange, a function each, and what the script says about its connections. The bytes of a send are in send.c. */
+/* step.c: the steps of an exchange, a function each, and what the script says about its connections. The bytes of a send are
+ * in send.c, WebSocket frames in frame.c. */
 #include <string.h>
 
 #include "parser.h"
@@ -12,7 +13,7 @@ static int need_word(struct parser *parser, struct reader_word *word, const char
 }
 
 /* The next TEXT: found (1), nothing there (0), or -1. */
-static int text(struct parser *parser, struct exchange_bytes *bytes) {
+int parser_text(struct parser *parser, struct exchange_bytes *bytes) {
     bool quoted;
     if (reader_text_start(&parser->reader, &quoted) == READER_NOTHING)
         return READER_NOTHING;
@@ -30,7 +31,7 @@ static int text(struct parser *parser, struct exchange_bytes *bytes) {
 }
 
 static int need_text(struct parser *parser, struct exchange_bytes *bytes, const char *message) {
-    int found = text(parser, bytes);
+    int found = parser_text(parser, bytes);
     if (found == READER_NOTHING)
         return reader_fail(&parser->reader, parser->reader.at, "%s", message);
     return found == READER_FOUND ? 0 : -1;
@@ -67,7 +68,7 @@ static int need_not_closed(struct parser *parser, const struct parser_connection
                        reader_show(connection->name.data, connection->name.size).text, connection->closed);
 }
 
-static int need_writable(struct parser *parser) {
+int parser_need_writable(struct parser *parser) {
     const char *at = parser->reader.line;
     if (need_connection(parser) != 0 || need_not_closed(parser, parser->current, at) != 0)
         return -1;
@@ -104,7 +105,7 @@ static int step_on(struct parser *parser, struct exchange_step *step) {
 }
 
 static int step_send(struct parser *parser, struct exchange_step *step) {
-    return need_writable(parser) != 0 ? -1 : parser_send(parser, step);
+    return parser_need_writable(parser) != 0 ? -1 : parser_send(parser, step);
 }
 
 static int step_pause(struct parser *parser, struct exchange_step *step) {
@@ -117,7 +118,7 @@ static int step_pause(struct parser *parser, struct exchange_step *step) {
 static int step_half_close(struct parser *parser, struct exchange_step *step) {
     if (!parser->current)
         return reader_fail(&parser->reader, parser->reader.line, "no connection is open yet");
-    if (need_writable(parser) != 0)
+    if (parser_need_writable(parser) != 0)
         return -1;
     parser->current->half_closed = step->line;
     return 0;
@@ -133,21 +134,23 @@ static int step_close(struct parser *parser, struct exchange_step *step) {
     return 0;
 }
 
+#define WAIT_FORM "a wait needs one of response, head, body, interim, call, closed, frame, message"
+
 static int wait_condition(struct parser *parser, const struct reader_word *word, struct exchange_step *step) {
     static const struct {
         const char *word;
         enum exchange_condition condition;
     } conditions[] = {
-        {"response", EXCHANGE_WAIT_RESPONSE}, {"head", EXCHANGE_WAIT_HEAD}, {"body", EXCHANGE_WAIT_BODY},
-        {"interim", EXCHANGE_WAIT_INTERIM},   {"call", EXCHANGE_WAIT_CALL}, {"closed", EXCHANGE_WAIT_CLOSED},
-        {"frame", EXCHANGE_WAIT_FRAME},
+        {"response", EXCHANGE_WAIT_RESPONSE}, {"head", EXCHANGE_WAIT_HEAD},       {"body", EXCHANGE_WAIT_BODY},
+        {"interim", EXCHANGE_WAIT_INTERIM},   {"call", EXCHANGE_WAIT_CALL},       {"closed", EXCHANGE_WAIT_CLOSED},
+        {"frame", EXCHANGE_WAIT_FRAME},       {"message", EXCHANGE_WAIT_MESSAGE},
     };
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
         if (reader_is(word, conditions[i].word)) {
             step->condition = conditions[i].condition;
             return 0;
         }
-    return reader_fail(&parser->reader, word->data, "a wait needs one of response, head, body, interim, call, closed, frame");
+    return reader_fail(&parser->reader, word->data, WAIT_FORM);
 }
 
 /* ["within" DURATION], behind what is waited for. */
@@ -165,14 +168,15 @@ static int within(struct parser *parser, struct exchange_step *step) {
 
 static int step_wait(struct parser *parser, struct exchange_step *step) {
     struct reader_word word;
-    if (need_word(parser, &word, "a wait needs one of response, head, body, interim, call, closed, frame") != 0 ||
-        wait_condition(parser, &word, step) != 0 || need_connection(parser) != 0)
+    if (need_word(parser, &word, WAIT_FORM) != 0 || wait_condition(parser, &word, step) != 0 || need_connection(parser) != 0)
         return -1;
     /* The app's call may come after the client has gone; nothing else may. */
     if (step->condition != EXCHANGE_WAIT_CALL && need_not_closed(parser, parser->current, parser->reader.line) != 0)
         return -1;
     if (step->condition == EXCHANGE_WAIT_BODY && (need_word(parser, &word, "\"wait body\" needs a count of bytes") != 0 ||
                                                   reader_count(&parser->reader, &word, EXCHANGE_SEND_MAX, &step->count) != 0))
+        return -1;
+    if (step->condition == EXCHANGE_WAIT_FRAME && parser_wait_frame(parser, step) != 0)
         return -1;
     return within(parser, step);
 }
@@ -211,22 +215,6 @@ static int step_save(struct parser *parser, struct exchange_step *step) {
     return 0;
 }
 
-static int step_frame(struct parser *parser, struct exchange_step *step) {
-    static const char *const opcodes[] = {"text", "binary", "ping", "pong", "close", "continuation"};
-    static const char message[] = "a frame is one of text, binary, ping, pong, close, continuation";
-    struct reader_word word;
-    bool known = false;
-    if (need_word(parser, &word, message) != 0)
-        return -1;
-    for (size_t i = 0; i < sizeof opcodes / sizeof *opcodes; i++)
-        known = known || reader_is(&word, opcodes[i]);
-    if (!known)
-        return reader_fail(&parser->reader, word.data, message);
-    if (need_writable(parser) != 0 || parser_keep_word(parser, &word, &step->name) != 0 || text(parser, &step->text) == READER_FAILED)
-        return -1;
-    return parser_count_sent(parser, parser->reader.line, step->text.size, 1);
-}
-
 static int add_word(struct parser *parser, const struct exchange_bytes *bytes) {
     struct exchange_bytes *added = growing_add(&parser->words, &parser->arena.allocator, 1, sizeof *added);
     if (!added)
@@ -238,7 +226,7 @@ static int add_word(struct parser *parser, const struct exchange_bytes *bytes) {
 static int process_start(struct parser *parser) {
     struct exchange_bytes option;
     int found;
-    while ((found = text(parser, &option)) == READER_FOUND)
+    while ((found = parser_text(parser, &option)) == READER_FOUND)
         if (add_word(parser, &option) != 0)
             return -1;
     return found == READER_FAILED ? -1 : 0;
@@ -287,7 +275,7 @@ static const struct {
     {"reset", EXCHANGE_RESET, step_close},
     {"wait", EXCHANGE_WAIT, step_wait},
     {"save", EXCHANGE_SAVE, step_save},
-    {"frame", EXCHANGE_FRAME, step_frame},
+    {"frame", EXCHANGE_FRAME, parser_frame},
     {"process", EXCHANGE_PROCESS, step_process},
 };
 

@@ -180,3 +180,39 @@ void writer_quoted(struct writer *writer, const char *data, size_t size) {
     }
     put(writer, "\"", 1);
 }
+
+static void put_word(struct writer *writer, const char *word) { put(writer, word, strlen(word)); }
+
+void writer_frame(struct writer *writer, const struct exchange_step *step) {
+    static const char *const opcodes[16] = {[EXCHANGE_OPCODE_CONTINUATION] = "continuation",
+                                            [EXCHANGE_OPCODE_TEXT] = "text",
+                                            [EXCHANGE_OPCODE_BINARY] = "binary",
+                                            [EXCHANGE_OPCODE_CLOSE] = "close",
+                                            [EXCHANGE_OPCODE_PING] = "ping",
+                                            [EXCHANGE_OPCODE_PONG] = "pong"};
+    const struct exchange_frame *frame = &step->frame;
+    const unsigned char *payload = (const unsigned char *)step->text.data;
+    size_t size = step->text.size;
+    char text[32];
+    put_word(writer, "frame ");
+    if (opcodes[frame->opcode])
+        put_word(writer, opcodes[frame->opcode]);
+    else
+        put(writer, text, (size_t)snprintf(text, sizeof text, "opcode %u", frame->opcode));
+    put_word(writer, frame->more ? " more" : "");
+    put_word(writer, frame->reserved & EXCHANGE_RSV1 ? " rsv1" : "");
+    put_word(writer, frame->reserved & EXCHANGE_RSV2 ? " rsv2" : "");
+    put_word(writer, frame->reserved & EXCHANGE_RSV3 ? " rsv3" : "");
+    put_word(writer, frame->length_size == 2 ? " length16" : frame->length_size == 8 ? " length64" : "");
+    put_word(writer, frame->unmasked ? " unmasked" : "");
+    if (frame->opcode == EXCHANGE_OPCODE_CLOSE && size >= 2) {
+        put(writer, text, (size_t)snprintf(text, sizeof text, " %u", (unsigned)payload[0] << 8 | payload[1]));
+        payload += 2;
+        size -= 2;
+    }
+    if (size > 0) {
+        put(writer, " ", 1);
+        writer_quoted(writer, (const char *)payload, size);
+    }
+    put(writer, "\n", 1);
+}

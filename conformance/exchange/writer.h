@@ -1,7 +1,7 @@
 /* writer.h: bytes as the text of an exchange file.
  *
  * Owns the text it makes, until writer_free(). What it writes is printable ASCII, and the parser reads the same bytes from it. Knows
- * nothing of statements other than pieces: the caller words them.
+ * nothing of statements other than pieces and frames: the caller words them.
  */
 #ifndef BRIDGECHECK_WRITER_H
 #define BRIDGECHECK_WRITER_H
@@ -34,6 +34,9 @@ void writer_bytes(struct writer *writer, const char *data, size_t size);
 
 /* The pieces of a send, values and repetitions among them. */
 void writer_pieces(struct writer *writer, const struct exchange_piece *pieces, size_t count);
+
+/* A frame step as its line, with the line's end. */
+void writer_frame(struct writer *writer, const struct exchange_step *step);
 
 /* A statement's line, whole, without its LF: FORMAT as printf's, 255 characters at most. */
 void writer_statement(struct writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 
 #define READS_AT_ONCE 16 /* then the others have their turn */
 #define PACE_MS 1
+
+static const char EXTENSIONS[] = "sec-websocket-extensions";
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -118,6 +121,32 @@ static void close_socket(struct connection *connection, bool with_reset) {
     connection->fd = -1;
 }
 
+/* The handshake is answered: read frames, deflated ones where that was agreed. */
+static void upgrade(struct connection *connection) {
+    const struct response_reader *responses = &connection->responses;
+    const struct response_head *head = &responses->responses[responses->count - 1].head;
+    struct websocket_deflate deflate = {0};
+    for (size_t i = 0; i < head->field_count && !deflate.agreed; i++) {
+        const struct response_field *field = &head->fields[i];
+        if (field->name_size == sizeof EXTENSIONS - 1 && !strncasecmp(response_text(head, field->name), EXTENSIONS, field->name_size))
+            deflate = websocket_agreed(response_text(head, field->value), field->value_size);
+    }
+    websocket_reader_init(&connection->websocket, &deflate, responses->token, responses->token_size, &connection->kit->allocator);
+    connection->upgraded = true;
+}
+
+static void take_in(struct connection *connection, const char *data, size_t size) {
+    if (response_reader_feed(&connection->responses, data, size, uv_hrtime()))
+        connection->out_of_memory = true;
+    if (connection->responses.phase != RESPONSE_UPGRADED || !connection->responses.websocket)
+        return;
+    if (!connection->upgraded)
+        upgrade(connection);
+    size_t untaken = connection->responses.untaken;
+    if (websocket_reader_feed(&connection->websocket, data + size - untaken, untaken))
+        connection->out_of_memory = true;
+}
+
 void connection_read(struct connection *connection) {
     for (int i = 0; i < READS_AT_ONCE; i++) {
         if (connection->state != CONNECTION_OPEN || connection->peer != CONNECTION_PEER_OPEN || connection->too_much)
@@ -127,13 +156,14 @@ void connection_read(struct connection *connection) {
             connection->received += (uint64_t)size;
             connection->unheard = false;
             connection->too_much = connection->received > CONNECTION_READ_MAX;
-            if (response_reader_feed(&connection->responses, connection->kit->incoming, (size_t)size, uv_hrtime()))
-                connection->out_of_memory = true;
+            take_in(connection, connection->kit->incoming, (size_t)size);
             if (size < (ssize_t)CONNECTION_CHUNK)
                 return; /* no more for now; an end is an event of its own */
         } else if (size == 0) {
             connection->peer = CONNECTION_PEER_FIN;
             response_reader_eof(&connection->responses);
+            if (connection->upgraded)
+                websocket_reader_eof(&connection->websocket);
         } else if (errno == EAGAIN) {
             return;
         } else if (errno != EINTR) {
@@ -313,5 +343,7 @@ void connection_free(struct connection *connection) {
     uv_close((uv_handle_t *)&connection->pace, on_closed);
     response_reader_free(&connection->responses);
     requests_free(&connection->requests);
+    if (connection->upgraded)
+        websocket_reader_free(&connection->websocket);
     memory_free(&connection->kit->allocator, connection->unsent);
 }

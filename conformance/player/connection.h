@@ -1,7 +1,8 @@
 /* connection.h: one TCP connection of one exchange to one target, on libuv.
  *
  * Owns the socket: connecting, writing in pieces while reading, the ways to close, and how the other side ended. Feeds what is read to a
- * response reader and what is written to a request counter. Knows nothing of steps, traces or Python.
+ * response reader, from the end of a WebSocket's handshake on to a frame reader, and what is written to a request counter. Knows nothing of
+ * steps, traces or Python.
  *
  * connection_new() hands out one connection; it goes with connection_free(), its memory comes back in the close callback of the loop.
  * Everything that `changed` announces can be read in the struct; connection_free() may be called from within `changed`.
@@ -17,6 +18,7 @@
 #include "outgoing.h"
 #include "requests.h"
 #include "response.h"
+#include "websocket.h"
 
 #define CONNECTION_READ_MAX (64ull << 20) /* bytes read from one connection; an endless body ends here */
 #define CONNECTION_CHUNK (64u << 10)      /* bytes of one read or write */
@@ -53,6 +55,8 @@ struct connection {
     uint64_t sent, received;   /* bytes */
     struct response_reader responses;
     struct requests requests;
+    bool upgraded;                     /* it became a WebSocket */
+    struct websocket_reader websocket; /* what it brought then; else all zero */
 
     /* Its own. */
     struct connection_kit *kit;

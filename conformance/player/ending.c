@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* what uv.h and sockets need beyond C11 */
 #include "ending.h"
 
+#include <string.h>
+
 /* Requests whose head was sent: as many calls may come. One that is not understood may be one too. */
 static size_t requests_begun(const struct requests *requests) {
     size_t begun = requests->count;
@@ -38,14 +40,33 @@ void ending_start(struct script *script) {
  */
 static enum script_end peer_end(const struct script *script, const struct script_connection *at) {
     size_t complete = at->connection->responses.complete;
+    if (at->connection->upgraded && !at->connection->websocket.closing && !at->close_sent)
+        complete = 0;
     bool answered = script->exchange->end == EXCHANGE_END_NEXT && complete && complete >= at->responses_due;
     return at->connection->peer == CONNECTION_PEER_FIN || at->asked_next || answered ? SCRIPT_END_CLOSED : SCRIPT_END_RESET;
+}
+
+/* The same of a WebSocket: its pong answers. Where either side closes, it is for the server to end the connection. */
+static enum script_end next_websocket_end(struct script *script, struct script_connection *at, bool late) {
+    static const struct exchange_frame ping = {.opcode = EXCHANGE_OPCODE_PING};
+    struct connection *connection = at->connection;
+    const struct websocket_reader *reader = &connection->websocket;
+    if (reader->marked)
+        return SCRIPT_END_OPEN;
+    if (!at->asked_next && !at->close_sent && !connection->half_closed && !reader->closing && !reader->error[0] && !late) {
+        at->asked_next = true;
+        script_send_frame(script, at, &ping, &(struct exchange_bytes){.data = script->token, .size = strlen(script->token)});
+        return SCRIPT_END_UNDECIDED;
+    }
+    return late ? SCRIPT_END_SILENT : SCRIPT_END_UNDECIDED;
 }
 
 /* The end of a connection under `end next`, which is still there. */
 static enum script_end next_end(struct script *script, struct script_connection *at, bool late) {
     struct connection *connection = at->connection;
     const struct response_reader *reader = &connection->responses;
+    if (connection->upgraded)
+        return next_websocket_end(script, at, late);
     if (reader->marked)
         return SCRIPT_END_OPEN;
     bool can_ask = !at->asked_next && !at->cut_short && !connection->half_closed && reader->phase != RESPONSE_BROKEN &&
@@ -69,8 +90,11 @@ static enum script_end end_of(struct script *script, struct script_connection *a
         return SCRIPT_END_CLOSED;
     if (script->out_of_memory)
         return SCRIPT_END_SILENT; /* nobody will read it */
-    if (connection->peer != CONNECTION_PEER_OPEN)
+    if (connection->peer != CONNECTION_PEER_OPEN) {
+        if (connection->upgraded && connection->peer == CONNECTION_PEER_FIN)
+            connection_half_close(connection); /* as a client does: some servers wait for that */
         return peer_end(script, at);
+    }
     if (connection->too_much) {
         script_note(script, script->exchange->last_line, "too much");
         return SCRIPT_END_OPEN;

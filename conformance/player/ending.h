@@ -13,6 +13,8 @@ void ending_look(struct script *script);  /* the trace was read */
 
 /* Of script.c. */
 void script_note(struct script *script, unsigned line, const char *fault);
+void script_send_frame(struct script *script, struct script_connection *at, const struct exchange_frame *frame,
+                       const struct exchange_bytes *payload);
 void script_set_timer(struct script *script, uint64_t milliseconds);
 size_t script_calls_on(const struct script *script, size_t connection);
 

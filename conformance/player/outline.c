@@ -4,18 +4,22 @@
 #include <string.h>
 #include <strings.h>
 
+#include "frame.h"
 #include "outgoing.h"
 
 #define CHUNK (64u << 10)
 
 uint64_t outline_sends(const struct exchange *exchange) {
     uint64_t sends = 0;
-    for (size_t i = 0; i < exchange->step_count; i++)
+    for (size_t i = 0; i < exchange->step_count; i++) {
+        if (exchange->steps[i].kind == EXCHANGE_FRAME)
+            sends += frame_size(&exchange->steps[i].frame, exchange->steps[i].text.size);
         for (size_t j = 0; j < exchange->steps[i].piece_count; j++) {
             const struct exchange_piece *piece = &exchange->steps[i].pieces[j];
             if (piece->kind == EXCHANGE_PIECE_BYTES)
                 sends += piece->bytes.size * piece->count;
         }
+    }
     return sends;
 }
 

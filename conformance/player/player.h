@@ -46,7 +46,7 @@ struct player *player_open(const struct target_place *places, size_t count, uint
                            struct target_error *error);
 
 /* Play. What is not handed out was not played, because a target was gone or the watcher said so. Every exchange has to be one that scripts
- * have learnt (script_unlearnt()). Returns 0, or -1 and *ERROR; what was under way then is given up. */
+ * can play. Returns 0, or -1 and *ERROR; what was under way then is given up. */
 int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs,
                 const struct player_watcher *watcher, struct target_error *error);
 

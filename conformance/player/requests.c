@@ -93,9 +93,16 @@ static bool is_word(const char *data, size_t size, const char *word) {
 static int on_header_value_complete(llhttp_t *parser) {
     struct requests *requests = parser->data;
     struct request *request = last(requests);
-    if (!request->head_complete && requests->name_size <= sizeof requests->name && requests->value_size <= sizeof requests->value &&
-        is_word(requests->name, requests->name_size, "expect") && is_word(requests->value, requests->value_size, "100-continue"))
+    bool whole = !request->head_complete && requests->name_size <= sizeof requests->name && requests->value_size <= sizeof requests->value;
+    if (whole && is_word(requests->name, requests->name_size, "expect") && is_word(requests->value, requests->value_size, "100-continue"))
         request->expects_continue = true;
+    if (whole && request->key_size == 0 && is_word(requests->name, requests->name_size, "sec-websocket-key")) {
+        while (requests->value_size > 0 &&
+               (requests->value[requests->value_size - 1] == ' ' || requests->value[requests->value_size - 1] == '\t'))
+            requests->value_size--;
+        memcpy(request->key, requests->value, requests->value_size);
+        request->key_size = requests->value_size;
+    }
     requests->name_size = requests->value_size = 0;
     return 0;
 }

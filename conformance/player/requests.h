@@ -22,6 +22,7 @@
 
 #define REQUESTS_COUNT_MAX 4096u
 #define REQUESTS_TARGET_MAX 4096u /* kept of one target */
+#define REQUESTS_KEY_MAX 64u      /* kept of a WebSocket's key */
 
 enum requests_state {
     REQUESTS_FOLLOWED, /* all bytes so far are understood */
@@ -37,7 +38,9 @@ struct request {
     size_t target_kept;
     uint64_t target_size;
     bool head_complete, complete;
-    bool expects_continue; /* Expect: 100-continue */
+    bool expects_continue;      /* Expect: 100-continue */
+    char key[REQUESTS_KEY_MAX]; /* the first Sec-WebSocket-Key */
+    size_t key_size;            /* 0 where there is none, or a longer one */
 };
 
 struct requests {
@@ -53,8 +56,8 @@ struct requests {
     llhttp_t parser;
     struct exchange_allocator allocator;
     size_t capacity, target_capacity;
-    char name[8];
-    char value[16];
+    char name[24];
+    char value[REQUESTS_KEY_MAX];
     size_t name_size, value_size;
     bool target_complete, out_of_memory;
 };

@@ -150,6 +150,19 @@ static bool is_name(const char *data, size_t size, const char *name) {
     return name[size] == '\0';
 }
 
+static bool opens_websocket(const struct response_head *head) {
+    for (size_t i = 0; head->status == 101 && i < head->field_count; i++) {
+        const struct response_field *field = &head->fields[i];
+        const char *value = response_text(head, field->value);
+        size_t size = field->value_size;
+        while (size > 0 && (value[size - 1] == ' ' || value[size - 1] == '\t'))
+            size--;
+        if (is_name(response_text(head, field->name), field->name_size, "upgrade") && is_name(value, size, "websocket"))
+            return true;
+    }
+    return false;
+}
+
 static bool is_marked(const struct response_reader *reader) {
     const struct response_head *head = &reader->head;
     for (size_t i = 0; reader->token_size > 0 && i < head->field_count; i++) {
@@ -227,6 +240,7 @@ static int on_headers_complete(llhttp_t *parser) {
     bool tunnel = to == RESPONSE_TO_CONNECT && parser->status_code / 100 == 2;
     reader->is_marked = marked;
     reader->is_upgrade = tunnel || parser->status_code == 101;
+    reader->websocket = opens_websocket(&reader->head);
     if (marked) {
         free_head(reader, &response->head);
         memset(response, 0, sizeof *response);
@@ -374,7 +388,7 @@ static size_t parse(struct response_reader *reader, const char *data, size_t siz
 
 int response_reader_feed(struct response_reader *reader, const char *data, size_t size, uint64_t now) {
     reader->now = now;
-    while (size > 0) {
+    while (size > 0 && !(reader->phase == RESPONSE_UPGRADED && reader->websocket)) {
         size_t taken = 0;
         switch (reader->phase) {
         case RESPONSE_BETWEEN:
@@ -398,6 +412,7 @@ int response_reader_feed(struct response_reader *reader, const char *data, size_
         data += taken;
         size -= taken;
     }
+    reader->untaken = size;
     return reader->out_of_memory ? -1 : 0;
 }
 

@@ -79,7 +79,7 @@ enum response_phase {
     RESPONSE_BETWEEN,  /* no response is under way */
     RESPONSE_IN_HEAD,  /* a status line has begun; `rest` holds its bytes so far */
     RESPONSE_IN_BODY,  /* the last response's content is under way */
-    RESPONSE_UPGRADED, /* after 101 or CONNECT's 2xx: all bytes go to `rest` */
+    RESPONSE_UPGRADED, /* after 101 or CONNECT's 2xx: all bytes go to `rest`, unless it is a WebSocket */
     RESPONSE_BROKEN    /* `error` says why; all bytes from there on go to `rest` */
 };
 
@@ -93,6 +93,8 @@ struct response_reader {
     enum response_phase phase;
     bool closing;       /* the last complete final response says that the connection closes after it (Connection: close, HTTP/1.0, framed by
                            close) */
+    bool websocket;     /* UPGRADED by 101 with "Upgrade: websocket": what comes from there on is the caller's to read, see `untaken` */
+    size_t untaken;     /* how many of the last bytes fed are that */
     bool marked;        /* a marked response is complete */
     uint64_t marked_at; /* when its last byte was fed */
     uint64_t stray;     /* CR and LF between responses, or after the last */

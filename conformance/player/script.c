@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ending.h"
+#include "frame.h"
 #include "memory.h"
 #include "save.h"
 
@@ -14,7 +15,7 @@ static const struct exchange_bytes MAIN = {.data = "main", .size = 4};
 
 static bool needs_connection(enum exchange_step_kind kind) {
     return kind == EXCHANGE_SEND || kind == EXCHANGE_HALF_CLOSE || kind == EXCHANGE_CLOSE || kind == EXCHANGE_RESET ||
-           kind == EXCHANGE_WAIT;
+           kind == EXCHANGE_WAIT || kind == EXCHANGE_FRAME;
 }
 
 size_t script_openings(const struct exchange *exchange) {
@@ -23,16 +24,6 @@ size_t script_openings(const struct exchange *exchange) {
         if (exchange->steps[i].kind == EXCHANGE_CONNECT || (!openings && needs_connection(exchange->steps[i].kind)))
             openings++;
     return openings;
-}
-
-const struct exchange_step *script_unlearnt(const struct exchange *exchange) {
-    for (size_t i = 0; i < exchange->step_count; i++) {
-        const struct exchange_step *step = &exchange->steps[i];
-        bool frame = step->kind == EXCHANGE_FRAME || (step->kind == EXCHANGE_WAIT && step->condition == EXCHANGE_WAIT_FRAME);
-        if (frame)
-            return step;
-    }
-    return NULL;
 }
 
 const struct exchange_step *script_process_step(const struct exchange *exchange) {
@@ -141,6 +132,8 @@ close_sources:
 static void on_closed(uv_handle_t *handle) {
     struct script *script = handle->data;
     const struct exchange_allocator *allocator = &script->setup.kit->allocator;
+    for (size_t i = 0; i < script->connection_count; i++)
+        memory_free(allocator, script->connections[i].frame);
     memory_free(allocator, script->connections);
     memory_free(allocator, script->sources);
     memory_free(allocator, script->notes);
@@ -240,12 +233,9 @@ static enum outcome do_on(struct script *script, const struct exchange_step *ste
     return fault(script, step, "not connected");
 }
 
-static enum outcome do_send(struct script *script, const struct exchange_step *step) {
+/* What the current step sends is on its way: wait for that, and not for ever. */
+static enum outcome while_sending(struct script *script, const struct exchange_step *step) {
     struct connection *connection = current(script)->connection;
-    if (!script->begun) {
-        script->last_sent = script->current;
-        connection_send(connection, step->pieces, step->piece_count, script->setup.saved, step->count);
-    }
     if (!connection->sending)
         return DONE;
     if (!script->time_is_up)
@@ -259,12 +249,78 @@ static enum outcome do_send(struct script *script, const struct exchange_step *s
     return DONE;
 }
 
+static enum outcome do_send(struct script *script, const struct exchange_step *step) {
+    if (!script->begun) {
+        script->last_sent = script->current;
+        connection_send(current(script)->connection, step->pieces, step->piece_count, script->setup.saved, step->count);
+    }
+    return while_sending(script, step);
+}
+
+void script_send_frame(struct script *script, struct script_connection *at, const struct exchange_frame *frame,
+                       const struct exchange_bytes *payload) {
+    const struct exchange_allocator *allocator = &script->setup.kit->allocator;
+    size_t size = frame_size(frame, payload->size);
+    memory_free(allocator, at->frame);
+    at->frame = memory_zeroed(allocator, size, 1);
+    if (!at->frame) {
+        script->out_of_memory = true;
+        return;
+    }
+    frame_write(frame, payload, at->frame);
+    at->frame_piece = (struct exchange_piece){.bytes = {.data = at->frame, .size = size}, .count = 1};
+    connection_send(at->connection, &at->frame_piece, 1, NULL, 0);
+}
+
+/* Frames go over WebSockets alone: what refused the handshake would read them as requests. */
+static enum outcome do_frame(struct script *script, const struct exchange_step *step) {
+    struct script_connection *at = current(script);
+    struct connection *connection = at->connection;
+    if (script->frame_under_way)
+        return while_sending(script, step);
+    if (!connection->upgraded) {
+        bool may_come = connection->peer == CONNECTION_PEER_OPEN && connection->responses.heads == 0 && !connection->responses.error[0];
+        if (may_come && !script->time_is_up)
+            return WAITS;
+        return fault(script, step, may_come ? "timed out" : "not a WebSocket");
+    }
+    script->last_sent = script->current;
+    script->frame_under_way = true;
+    at->close_sent |= step->frame.opcode == EXCHANGE_OPCODE_CLOSE;
+    script_send_frame(script, at, &step->frame, &step->text);
+    return script->out_of_memory ? DONE : while_sending(script, step);
+}
+
 /* Calls that the script has on a connection. */
 size_t script_calls_on(const struct script *script, size_t connection) {
     size_t count = 0;
     for (const struct call *call = script->claimant.calls.first; call; call = call->next)
         count += call->connection == connection;
     return count;
+}
+
+/* As condition_of(), for what comes over a WebSocket. */
+static const char *frames_of(struct script_connection *at, const struct exchange_step *step) {
+    const struct connection *connection = at->connection;
+    const struct websocket_reader *websocket = &connection->websocket;
+    bool any = step->condition == EXCHANGE_WAIT_FRAME && !step->name.size;
+    uint64_t *waited = any                                        ? &at->frames_waited
+                       : step->condition == EXCHANGE_WAIT_MESSAGE ? &at->messages_waited
+                                                                  : &at->frames_waited_of[step->frame.opcode];
+    uint64_t come = any                                        ? websocket->frames
+                    : step->condition == EXCHANGE_WAIT_MESSAGE ? websocket->complete
+                                                               : websocket->of[step->frame.opcode];
+    if (come > *waited) {
+        ++*waited;
+        return "";
+    }
+    if (!connection->upgraded && (connection->responses.heads > 0 || connection->responses.error[0]))
+        return "not a WebSocket";
+    if (connection->peer != CONNECTION_PEER_OPEN)
+        return "closed";
+    if (connection->too_much)
+        return "too much";
+    return connection->upgraded && websocket->error[0] ? "not a WebSocket" : NULL;
 }
 
 /* NULL: still to come. "": it has come. Else why it cannot come any more. */
@@ -306,7 +362,8 @@ static const char *condition_of(struct script *script, const struct exchange_ste
             return "final response";
         break;
     case EXCHANGE_WAIT_FRAME:
-        break; /* script_unlearnt() names it, nobody plays it */
+    case EXCHANGE_WAIT_MESSAGE:
+        return frames_of(at, step);
     }
     if (connection->peer != CONNECTION_PEER_OPEN)
         return "closed";
@@ -374,6 +431,8 @@ static enum outcome do_step(struct script *script, const struct exchange_step *s
     switch (step->kind) {
     case EXCHANGE_SEND:
         return do_send(script, step);
+    case EXCHANGE_FRAME:
+        return do_frame(script, step);
     case EXCHANGE_WAIT:
         return do_wait(script, step);
     case EXCHANGE_HALF_CLOSE:
@@ -386,7 +445,7 @@ static enum outcome do_step(struct script *script, const struct exchange_step *s
         connection_reset(connection);
         return DONE;
     default:
-        return DONE; /* script_unlearnt() names it, nobody plays it */
+        return DONE; /* done above */
     }
 }
 
@@ -402,7 +461,7 @@ static void advance(struct script *script) {
     while (script->stage == SCRIPT_STEPS && script->step < script->exchange->step_count && !script->out_of_memory) {
         const struct exchange_step *step = &script->exchange->steps[script->step];
         if (!script->begun) {
-            script->time_is_up = false;
+            script->time_is_up = script->frame_under_way = false;
             script->implied = needs_connection(step->kind) && (script->untaken || !script->connection_count);
         }
         if (do_step(script, step) == WAITS) {

@@ -43,6 +43,10 @@ struct script_connection {
     enum script_end end;
     /* What earlier waits have had. */
     size_t responses_waited, interims_waited, calls_waited;
+    uint64_t messages_waited, frames_waited, frames_waited_of[16];
+    char *frame; /* the bytes of the frame that was sent last. Owned */
+    struct exchange_piece frame_piece;
+    bool close_sent; /* a close frame was, by a step */
     /* While the end is found out. */
     size_t requests_begun; /* requests whose head was sent, not counting the marked one */
     size_t responses_due;  /* to those that were sent whole */
@@ -82,9 +86,10 @@ struct script {
     size_t source_count;
     size_t current, last_sent; /* connections */
     size_t step;
-    bool begun;   /* the current step has begun and waits */
-    bool untaken; /* the first connection was opened ahead of its step */
-    bool implied; /* a step that needs a connection is opening `main` */
+    bool begun;           /* the current step has begun and waits */
+    bool untaken;         /* the first connection was opened ahead of its step */
+    bool frame_under_way; /* the current step is a frame, and the WebSocket is there */
+    bool implied;         /* a step that needs a connection is opening `main` */
     enum script_stage stage;
     enum { SCRIPT_FENCE_NONE, SCRIPT_FENCE_ASKED, SCRIPT_FENCE_ANSWERED } fence_state;
     struct fence_asker asker;
@@ -99,9 +104,6 @@ size_t script_openings(const struct exchange *exchange);
 
 /* The first step that concerns the target's process, or NULL. */
 const struct exchange_step *script_process_step(const struct exchange *exchange);
-
-/* The first step that no script can do yet (WebSocket frames), or NULL. */
-const struct exchange_step *script_unlearnt(const struct exchange *exchange);
 
 /* A script of EXCHANGE over SOURCES, script_openings() sockets from connection_bind(), which it owns from here on, also when it fails.
  * NULL: out of memory. */

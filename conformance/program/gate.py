@@ -41,6 +41,7 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     show_default=True,
     help="quick leaves out the cases that wait.",
 )
+@click.option("--without", multiple=True, metavar="NEED", help="Leave out exchanges that need this, such as websocket or process.")
 @click.option("--twin", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Run the reference twice, to know noise.")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="rule", show_default=True, help="The lightest finding that is no longer the same."
@@ -61,6 +62,7 @@ def gate(
     taps: str,
     traffic: tuple[Path, ...],
     tier: str,
+    without: tuple[str, ...],
     twin: str,
     fail_on: str,
     folder: Path,
@@ -87,9 +89,10 @@ def gate(
     own = options.app(application, factory, app_dir, context)
     probe = options.probe()
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
-    not_tried = _not_tried(chosen, traffic, tier)
     if "recorded" in chosen and traffic:
         found.append(tap.recorded(traffic))
+    found = [tap.without(one, set(without)) for one in found]
+    not_tried = _not_tried(chosen, traffic, tier, without, tap.speaks_websocket(found))
     if not found:
         raise UsageError("nothing to play: the tap recorded needs --traffic")
     check_app(own, python)
@@ -140,7 +143,7 @@ def _progress(console: Console) -> Iterator[Tick]:
         yield tick
 
 
-def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str) -> list[str]:
+def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without: tuple[str, ...], websocket: bool) -> list[str]:
     missing = [f"tap {name}: left out by --taps" for name in TAPS if name not in chosen]
     if "recorded" in chosen and not traffic:
         missing.append("the app's own routes: no --traffic was given")
@@ -148,13 +151,16 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str) -> list[
         missing.append("spec cases that wait or start a server of their own: left out by --tier quick")
     if tier == "deep":
         missing.append("exploration: no tap explores yet, deep is the default tier")
-    return [*missing, "WebSocket: the player has not learnt it"]
+    missing += [f"what needs {need}: left out by --without" for need in dict.fromkeys(without)]
+    if not websocket and "websocket" not in without:
+        missing.append("WebSocket: no exchange speaks it")
+    return missing
 
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:
     """The verdict as a person reads it: what was not tried, what differs, the word."""
     console.print("\n[bold]Not tried[/bold]")
-    for item in outcome.not_tried:
+    for item in outcome.not_tried or ["nothing of what bridgecheck can try"]:
         console.print(f"  {escape(item)}", highlight=False)
     judged = [bucket for bucket in outcome.buckets if not bucket.excused]
     excused = [bucket for bucket in outcome.buckets if bucket.excused]

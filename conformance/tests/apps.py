@@ -16,9 +16,14 @@ async def _answer(send: Any, body: bytes) -> None:
 
 
 async def good(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answers everything with its path."""
+    """Answers everything with its path, and each WebSocket message with itself."""
     if scope["type"] == "http":
         await _answer(send, scope["path"].encode())
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": event["text"]})
 
 
 def make() -> Any:

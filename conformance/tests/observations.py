@@ -82,11 +82,36 @@ def observation(responses: list[dict[str, Any]] | None = None, calls: list[dict[
         "responses": [response()] if responses is None else responses,
         "error": "",
         "rest": b"",
+        "websocket": None,
         "stray": 0,
         "client_port": 20000,
         "end": "open",
     }
     return {"connections": [connection | changes], "calls": [call()] if calls is None else calls, "steps": [], "settled": True}
+
+
+def message(opcode: int, data: bytes = b"", **changes: Any) -> dict[str, Any]:
+    """A WebSocket message or control frame that came over the wire."""
+    body = {"length": len(data), "hash": fnv(data), "bytes": data}
+    return {"opcode": opcode, "frames": 1, "compressed": False, "complete": True, "body": body} | changes
+
+
+KEY, ACCEPT = b"dGhlIHNhbXBsZSBub25jZQ==", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # those of RFC 6455
+
+
+def upgraded(*messages: dict[str, Any], fields: list[tuple[bytes, bytes]] | None = None, **changes: Any) -> dict[str, Any]:
+    """A connection that became a WebSocket, by its handshake and what came over it."""
+    handshake = [(b"upgrade", b"websocket"), (b"sec-websocket-accept", ACCEPT), *(fields or [])]
+    socket = {"key": KEY, "messages": list(messages), "faults": {}, "error": ""} | changes.pop("socket", {})
+    answer = response(101, b"", handshake, reason=b"Switching Protocols", framing="none", pieces=0)
+    return observation([answer], [], websocket=socket, end="closed", **changes)["connections"][0]
+
+
+def talked(*events: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A call of an app that accepted a WebSocket, and then did this."""
+    scope = call()["scope"] | {"type": "websocket", "subprotocols": []}
+    opening = [received(b"", type="websocket.connect"), *send(b"", type="websocket.accept")]
+    return call(scope=scope, events=[*opening, *events]) | changes
 
 
 def changed(value: dict[str, Any], path: tuple[Any, ...], new: Any) -> dict[str, Any]:
@@ -120,7 +145,7 @@ def rich() -> dict[str, Any]:
     traced = {"length": len(long), "hash": fnv(long), "first": long[:4096], "last": long[-4096:]}
     fields = [(b"content-type", b"application/json"), (b"content-encoding", b"gzip"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
     hints = {"status": 103, "reason": b"Early Hints", "fields": [(b"link", b"</a.css>"), (b"link", b"</b.css>")]}
-    refused = {"type": "builtins.OSError", "message": "gone"}
+    refused = {"type": "server.Gone", "message": "gone", "base": "OSError"}
     streamed = [
         received(b"he", type="http.request", body=b"he", more_body=True),
         *send(b"", type="http.response.start", status=200, headers=fields, trailers=True),
@@ -136,8 +161,8 @@ def rich() -> dict[str, Any]:
         *send(long, type="http.response.body", body=traced),
     ]
     failed = [
-        {"kind": "receive raised", "raised": {"type": "asyncio.exceptions.CancelledError", "message": ""}},
-        {"kind": "receive raised", "raised": {"type": "builtins.RuntimeError", "message": "no"}},
+        {"kind": "receive raised", "raised": {"type": "asyncio.exceptions.CancelledError", "message": "", "base": "BaseException"}},
+        {"kind": "receive raised", "raised": {"type": "RuntimeError", "message": "no", "base": "RuntimeError"}},
         *send(b"", type="http.response.start", status=Instance("http.HTTPStatus", 200), headers=()),
         *send(b"half", type="http.response.body", body=Instance("bytearray", b"half"), more_body=True),
         received(b"", type="http.disconnect"),
@@ -150,6 +175,10 @@ def rich() -> dict[str, Any]:
         *send(b"", type="websocket.accept", subprotocol="chat", headers=[]),
         received(b"", type="websocket.receive", text="hi"),
         received(b"", type="websocket.receive", bytes=b"\x00"),
+        *send(b"", type="websocket.send", text='{"price": 2}'),
+        *send(b"", type="websocket.send", bytes=b"\x00\x01"),
+        *send(b"", type="websocket.send", bytes=traced, text=None),
+        *send(b"", type="websocket.close", code=4001, reason="enough"),
         received(b"", type="websocket.disconnect", code=1001, reason=""),
     ]
     socket[2]["result"] = 7
@@ -164,9 +193,9 @@ def rich() -> dict[str, Any]:
     calls = [
         call(scope=scope, events=streamed),
         call(scope=call()["scope"] | {"server": ["127.0.0.1", 1000]}, events=uploaded, result=5),
-        call(events=failed, end="raised", raised={"type": "builtins.ValueError", "message": "bad"}),
+        call(events=failed, end="raised", raised={"type": "ValueError", "message": "bad", "base": "ValueError"}),
         call(
-            connection="other", events=socket, end="still running", scope=call()["scope"] | {"type": "websocket", "subprotocols": ["chat"]}
+            connection="chat", events=socket, end="still running", scope=call()["scope"] | {"type": "websocket", "subprotocols": ["chat"]}
         ),
     ]
     responses = [
@@ -190,9 +219,20 @@ def rich() -> dict[str, Any]:
     calls[0]["properties"]["recorder"] = "c"
     main = observation(responses, calls, end="reset")["connections"][0]
     other = main | {"name": "other", "responses": [], "error": "HPE_INVALID_CONSTANT", "rest": b"hello?", "stray": 2, "end": "silent"}
+    chat = upgraded(
+        message(10, b"ping"),
+        message(1, b'{"price": 2}', frames=2, compressed=True),
+        message(9, b"1"),
+        message(2, b"\x00\x01"),
+        message(2, long[:100], complete=False),
+        message(8, b"\x0f\xa1enough"),
+        fields=[(b"sec-websocket-protocol", b"chat")],
+        name="chat",
+        socket={"faults": {"masked": 1}, "error": "INFLATED_TOO_MUCH"},
+    )
     process = {"ready": True, "exit": "exit code 0", "lifespans": [lifespan()], "output": ["Bye."]}
     steps = [(7, "timed out"), (9, "nothing to save")]
-    return {"connections": [main, other], "calls": calls, "steps": steps, "settled": False, "process": process}
+    return {"connections": [main, other, chat], "calls": calls, "steps": steps, "settled": False, "process": process}
 
 
 def lifespan() -> dict[str, Any]:

@@ -21,7 +21,20 @@ async def _answer(send: Any, body: bytes, *fields: tuple[bytes, bytes]) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def _talk(receive: Any, send: Any) -> None:
+    """Gives back each message; "bye" ends the talk."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (event := await receive())["type"] == "websocket.receive":
+        if event.get("text") == "bye":
+            await send({"type": "websocket.close", "code": 4001, "reason": "bye"})
+            return
+        await send({key: value for key, value in event.items() if key != "type" and value is not None} | {"type": "websocket.send"})
+
+
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await _talk(receive, send)
     if scope["type"] != "http":
         return
     match scope["path"]:

@@ -370,10 +370,10 @@ def test_how_often_a_key_stands_in_pieces_of_content_is_not_compared_and_elsewhe
     ]
     assert {path for path, _ in here(got(one), got(*two))} == {"receive.pieces", "receive.key[more_body]", "receive.key-absent[more_body]"}
     message = received(b"", type="websocket.receive", text="a")
-    assert here(got(message), got(message, message)) == [("receive.types", "count")]
+    assert here(got(message), got(message, message)) == [("receive.message", "added")]
     long = {"length": 9000, "hash": 1, "first": "a", "last": "b"}
     other = received(b"", type="websocket.receive", text=long | {"hash": 2})
-    assert here(got(received(b"", type="websocket.receive", text=long)), got(other)) == [("receive.event[websocket.receive].text", "value")]
+    assert here(got(received(b"", type="websocket.receive", text=long)), got(other)) == [("receive.message.body", "value")]
 
 
 def test_a_disconnect_is_early_until_the_response_is_whole() -> None:

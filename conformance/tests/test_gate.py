@@ -141,7 +141,7 @@ def test_the_quick_tier_leaves_out_what_waits_and_says_so(folder: Path) -> None:
     done = gate("apps:good", "--candidate", "uvicorn", "--tier", "quick", "--twin", "off", taps="spec", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     report = _report(folder)
-    assert 50 <= report["exchanges"]["total"] < 150
+    assert 100 <= report["exchanges"]["total"] < 200
     assert "spec cases that wait or start a server of their own: left out by --tier quick" in report["not_tried"]
     assert "signals and exit codes: no exchange with process steps was played" in report["not_tried"]
 
@@ -168,6 +168,64 @@ def test_what_a_server_has_not_is_not_tried(folder: Path) -> None:
     traffic = ("--traffic", "own.exchange", "--traffic", "needs.exchange")
     done = gate("apps:good", "--candidate", "hypercorn", "--twin", "off", *traffic, cwd=folder)
     assert "hypercorn has no --limit-concurrency: limited" in _report(folder)["not_tried"], done.stdout + done.stderr
+
+
+TALK = """bridgecheck-exchange 1
+
+exchange talk
+status: 101
+needs: websocket
+send
+> GET /talk HTTP/1.1
+> Host: a
+> Upgrade: websocket
+> Connection: Upgrade
+> Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+> Sec-WebSocket-Version: 13
+>
+frame text "hello"
+wait message
+frame close 1000
+wait frame close
+end next
+"""
+
+
+def test_a_websocket_is_played_and_no_longer_named_as_not_tried(folder: Path) -> None:
+    (folder / "talk.exchange").write_text(TALK)
+    traffic = ("--traffic", "own.exchange", "--traffic", "talk.exchange")
+    done = gate("apps:good", "--candidate", "uvicorn", *traffic, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any("WebSocket" in item for item in _report(folder)["not_tried"])
+    assert _report(folder)["exchanges"]["total"] == 3
+    done = gate("apps:good", "--candidate", "uvicorn:ws=wsproto", *traffic, cwd=folder)
+    assert _report(folder)["buckets"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "total"),
+    [
+        (("--traffic", "own.exchange"), "WebSocket: no exchange speaks it", 2),
+        (
+            ("--traffic", "own.exchange", "--traffic", "talk.exchange", "--without", "websocket"),
+            "what needs websocket: left out by --without",
+            2,
+        ),
+    ],
+)
+def test_where_no_websocket_was_played_the_report_says_so(folder: Path, options: tuple[str, ...], said: str, total: int) -> None:
+    (folder / "talk.exchange").write_text(TALK)
+    done = gate("apps:good", "--candidate", "uvicorn", "--twin", "off", *options, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = _report(folder)
+    assert [item for item in report["not_tried"] if "ebsocket" in item or "WebSocket" in item] == [said]
+    assert report["exchanges"]["total"] == total
+
+
+def test_a_talk_alone_earns_a_verdict(folder: Path) -> None:
+    (folder / "talk.exchange").write_text(TALK)
+    done = gate("apps:good", "--candidate", "uvicorn", "--twin", "off", "--traffic", "talk.exchange", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_factory_makes_the_app(folder: Path) -> None:

@@ -8,15 +8,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridgecheck.conformance._player import ExchangeError, Instance, Player, parse
+from bridgecheck.conformance._player import ExchangeError, Instance, Player
+
+from .few_lines import alone, answering, exchange, exchanges, head_of, marked, place, server
 
 if TYPE_CHECKING:
     from bridgecheck.conformance._player import Observation, Target
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 OBSERVER = HERE.parent.parent / "spec" / "observer"
 GET = "send\n> GET {path} HTTP/1.1\n> Host: a\n>\n"
-
-
-def exchanges(text: str) -> list[Any]:
-    return parse(b"bridgecheck-exchange 1\n" + text.encode(), "file.exchange")
-
-
-def exchange(steps: str, end: str = "end next") -> Any:
-    return exchanges(f"exchange one\n{steps.strip()}\n{end}\n")[0]
-
-
-def place(port: int, folder: Path, name: str = "reference") -> Target:
-    (folder / "trace").mkdir(parents=True, exist_ok=True)
-    return {"name": name, "host": "127.0.0.1", "port": port, "trace": str(folder / "trace"), "doorbell": str(folder / "bell"), "pid": 0}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="play-") as path:
-        yield Path(path)
-
 
 # --- uvicorn ---------------------------------------------------------------------------------------------------------------------------
 
@@ -204,7 +184,7 @@ def test_an_app_that_raises(pair: Player) -> None:
     observation = played(pair, exchange(GET.format(path="/raise")))
     (call,) = observation["calls"]
     assert (statuses(observation), ends(observation)) == ([[500]], ["closed"])
-    assert (call["end"], call["raised"]) == ("raised", {"type": "LookupError", "message": "not here"})
+    assert (call["end"], call["raised"]) == ("raised", {"type": "LookupError", "message": "not here", "base": "LookupError"})
 
 
 def test_half_close_ends_our_side_only(pair: Player) -> None:
@@ -345,77 +325,6 @@ def test_calls_that_no_exchange_claims_are_handed_out_once(folder: Path) -> None
 
 
 # --- servers of a few lines ------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A server that hands each connection to `serve`, in a thread of its own; the port."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(64)
-
-    def connection(client: socket.socket) -> None:
-        with client:
-            try:
-                serve(client)
-            except OSError:
-                pass  # the player went away, as it may
-
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=connection, args=[client], daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-        thread.join()
-
-
-def head_of(client: socket.socket) -> bytes:
-    """Read up to the end of a request's fields."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = client.recv(65536)
-        if not more:
-            raise ConnectionResetError
-        data += more
-    return data
-
-
-def marked(head: bytes) -> bytes:
-    """What an observer answers."""
-    token = head.partition(b"bridgecheck-next: ")[2].partition(b"\r\n")[0]
-    return b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nbridgecheck-next: " + token + b"\r\n\r\n"
-
-
-def answering(answer: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
-    """A server with an observer, that answers other requests so."""
-
-    def serve(client: socket.socket) -> None:
-        while True:
-            head = head_of(client)
-            if b"bridgecheck-next" in head:
-                client.sendall(marked(head))
-            else:
-                answer(client)
-
-    return serve
-
-
-def alone(port: int, folder: Path, one: Any, patience: float = 0.3) -> Observation:
-    player = Player([place(port, folder)], patience=patience)
-    ((observations,),) = player.play([[one]])
-    player.close()
-    assert observations is not None
-    return observations[0]
 
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -652,16 +561,6 @@ def test_nothing_is_left_open(folder: Path) -> None:
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("step", "what"), [("frame text hello", "WebSocket frames"), ("wait frame", "WebSocket")]
-)
-def test_steps_that_are_not_learnt_are_named(folder: Path, step: str, what: str) -> None:
-    player = Player([place(9, folder)])
-    with pytest.raises(NotImplementedError, match=rf"file.exchange:4: the player has not learnt {what}"):
-        player.play([[exchange("pause 1ms\n" + step)]])
-    player.close()
 
 
 def test_targets_that_cannot_be_played_to(folder: Path) -> None:

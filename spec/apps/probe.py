@@ -7,12 +7,18 @@ Every function that one of the modules below lists in `__all__` is a small app, 
 from types import ModuleType
 from typing import Any
 
-from . import content, disconnect, events, failure, fields, lifespan, reading, state, status
+from . import content, disconnect, events, failure, fields, lifespan, reading, state, status, websocket
 from .message import App, Receive, Scope, Send
 
 MODULES: tuple[ModuleType, ...] = (content, disconnect, events, failure, fields, lifespan, reading, state, status)
 
-APPS: dict[str, App] = {name.replace("_", "-"): getattr(module, name) for module in MODULES for name in module.__all__}
+
+def _named(*modules: ModuleType) -> dict[str, App]:
+    return {name.replace("_", "-"): getattr(module, name) for module in modules for name in module.__all__}
+
+
+SOCKETS = _named(websocket)  # for WebSockets; a request of HTTP that asks for one gets the echo
+APPS = _named(*MODULES) | SOCKETS
 
 
 def chosen(scope: Scope) -> str:
@@ -25,6 +31,11 @@ def chosen(scope: Scope) -> str:
 async def app(scope: Scope, receive: Receive, send: Send) -> Any:
     if scope["type"] == "lifespan":
         return await lifespan.lifespan(scope, receive, send)
-    if scope["type"] != "http":
+    if scope["type"] not in ("http", "websocket"):
         raise NotImplementedError(f"the probe app does not speak {scope['type']}")
-    return await APPS[chosen(scope)](scope, receive, send)
+    name = chosen(scope)
+    if scope["type"] == "http" and name in SOCKETS:
+        name = "echo"
+    if scope["type"] == "websocket" and name not in SOCKETS:
+        raise NotImplementedError(f"the probe app {name} does not speak WebSocket")
+    return await APPS[name](scope, receive, send)

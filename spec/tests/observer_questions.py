@@ -34,12 +34,12 @@ def plain(value: Any) -> str:
     return re.sub(r"Task-\d+", "Task", re.sub(r"0x[0-9a-f]+", "0x", str(value)))
 
 
-async def outcome(ask: Callable[[], Any]) -> str:
+async def outcome(ask: Callable[[], Any], patience: float = 0.4) -> str:
     """What a call returned (awaited where that can be), or the type and text of what it raised."""
     try:
         found = ask()
         if inspect.isawaitable(found):
-            found = await asyncio.wait_for(found, 0.4)
+            found = await asyncio.wait_for(found, patience)
         return plain(found)
     except (Exception, asyncio.CancelledError) as error:
         return f"{type(error).__module__}.{type(error).__qualname__}: {plain(error)}"
@@ -322,6 +322,25 @@ async def web_socket(scope: Scope, receive: Receive, send: Send) -> list[Any]:
     return [*found, await outcome(lambda: send({"type": "websocket.send", "text": "too late"}))]
 
 
+async def web_socket_talk(scope: Scope, receive: Receive, send: Send) -> list[Any]:
+    """Three messages and their echoes, one of them while a receive is under way; then the app closes, and listens on."""
+    found: list[Any] = [sorted(scope), scope["subprotocols"], plain(await receive())]
+    found.append(await outcome(lambda: send({"type": "websocket.accept", "subprotocol": "talk", "headers": [(b"x-a", b"1")]})))
+    for _ in range(2):
+        event = await receive()
+        found += [sorted(event), plain(event)[:100], len(event.get("text") or event.get("bytes") or "")]
+        found.append(await outcome(lambda event=event: send({**event, "type": "websocket.send"})))
+
+    async def both(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        return await function(*arguments)
+
+    found += map(plain, await asyncio.gather(both(receive), both(send, {"type": "websocket.send", "text": "now"})))
+    found.append(await outcome(lambda: send({"type": "websocket.close", "code": 4001, "reason": "enough"})))
+    return [*found, await outcome(receive, 5)]  # daphne lets the client have its time
+
+
+WEB_SOCKETS = {"web-socket": web_socket, "web-socket-talk": web_socket_talk}
+
 # What is asked without the app's answer to the client: it answers itself, or does not.
 SELF_ANSWERED = {
     "awaitables", "create-task", "after-completion", "receive-after-end", "gone-client", "two-receives", "raises", "raises-inside",
@@ -378,7 +397,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> Any:
     if scope["type"] == "lifespan":
         return await lifespan(scope, receive, send)
     if scope["type"] == "websocket":
-        ANSWERS["web-socket"] = await web_socket(scope, receive, send)
+        name = scope["path"][1:]
+        ANSWERS[name] = await WEB_SOCKETS[name](scope, receive, send)
         return None
     name = scope["path"][1:]
     if name == "answers":

@@ -243,7 +243,7 @@ def test_a_first_step_that_fails_is_a_call(tmp_path: Path, observe: Callable[[An
     with pytest.raises(KeyError):
         observe(fails)(SCOPE)
     assert kinds(tmp_path) == ["call", "raised", "settled"]
-    assert trace(tmp_path)[1].values == [["KeyError", "1"]]
+    assert trace(tmp_path)[1].values == [["KeyError", "1", "KeyError"]]
 
 
 def test_the_very_objects_pass(tmp_path: Path, observe: Callable[[Any], Any]) -> None:
@@ -301,7 +301,7 @@ def test_a_cancellation_passes_and_settles_though_the_task_is_gone(tmp_path: Pat
     assert asyncio.run(run()) == (True, "by the server")
     records = trace(tmp_path)
     assert [record.kind for record in records] == ["call", "receive-raised", "raised", "settled"]
-    assert records[1].values == records[2].values == [["asyncio.exceptions.CancelledError", "by the server"]]
+    assert records[1].values == records[2].values == [["asyncio.exceptions.CancelledError", "by the server", "BaseException"]]
 
 
 def test_no_turn_of_the_loop_is_added(observe: Callable[[Any], Any]) -> None:

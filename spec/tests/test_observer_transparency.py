@@ -47,11 +47,46 @@ def exchange(server: Served, name: str) -> bytes:
     return re.sub(rb"(?i)\r\ndate:[^\r]*", b"", found)
 
 
+HANDSHAKE = (
+    "GET /{} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: talk\r\n\r\n"
+)
+
+
 def open_web_socket(server: Served) -> bytes:
     with server.connect() as connection:
-        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
-        connection.sendall(f"GET /web-socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n\r\n".encode())
+        connection.sendall(HANDSHAKE.format("web-socket").encode())
         return connection.recv(65536).partition(b"\r\n")[0]
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Masked with zeros, as if it were not."""
+    size = len(payload)
+    length = bytes([128 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([128 | opcode]) + length + bytes(4) + payload
+
+
+def talk_web_socket(server: Served) -> bytes:
+    """All that the server sends in a talk, without what is a matter of time."""
+    with server.connect() as connection:
+        connection.settimeout(5)
+        connection.sendall(HANDSHAKE.format("web-socket-talk").encode())
+        found = read_head(connection)
+        connection.sendall(frame(1, "é".encode() * 10000) + frame(2, b"\x00\xff"))
+        while b"\x82\x02\x00\xff" not in found:
+            found += connection.recv(65536)
+        connection.sendall(frame(1, b"last"))
+        try:
+            while not found.endswith(b"enough") and (piece := connection.recv(65536)):
+                found += piece
+            connection.sendall(frame(8, b"\x0f\xa1"))
+            while piece := connection.recv(65536):
+                found += piece
+        except TimeoutError:
+            found += b"(stays open)"
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # one that does not wait for our close frame
+    return re.sub(rb"(?i)\r\ndate:[^\r]*", b"", found)
 
 
 def answers_of(server: Served, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -77,7 +112,8 @@ def ask_everything(server: Served) -> dict[str, Any]:
         with ThreadPoolExecutor() as pool:
             seen |= zip((f"{name}: client" for name in names), pool.map(exchange, [server] * len(names), names), strict=True)
     seen["web-socket: client"] = open_web_socket(server)
-    return seen | answers_of(server, lambda found: "web-socket" in found)
+    seen["web-socket-talk: client"] = talk_web_socket(server)
+    return seen | answers_of(server, lambda found: observer_questions.WEB_SOCKETS.keys() <= found.keys())
 
 
 def settled_trace(folder: Path) -> list[Record]:
@@ -107,7 +143,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         return answers[0], answers[1], settled_trace(folder / "trace")
 
 
-@pytest.mark.parametrize("name", [*observer_questions.QUESTIONS, "lifespan", "web-socket"])
+@pytest.mark.parametrize("name", [*observer_questions.QUESTIONS, "lifespan", *observer_questions.WEB_SOCKETS])
 def test_the_answer_is_the_same(both: tuple[dict[str, Any], dict[str, Any], list[Record]], name: str) -> None:
     bare, watched, _ = both
     if name == "lifespan" and "lifespan" not in bare:  # daphne has none
@@ -123,7 +159,7 @@ def test_every_question_was_traced_to_its_end(both: tuple[dict[str, Any], dict[s
     for record in records:
         calls.setdefault(record.call, []).append(record)
     paths = [call[0].values[0].get("path") for call in calls.values()]
-    assert {f"/{name}" for name in [*observer_questions.QUESTIONS, "web-socket", "answers"]} <= set(paths)
+    assert {f"/{name}" for name in [*observer_questions.QUESTIONS, *observer_questions.WEB_SOCKETS, "answers"]} <= set(paths)
     properties = calls[min(calls)][0].values[1]
     assert properties["recorder"] == "c"
     for call in calls.values():
@@ -141,6 +177,12 @@ def test_every_question_was_traced_to_its_end(both: tuple[dict[str, Any], dict[s
     plain_receive = next(call for call in calls.values() if call[0].values[0].get("path") == "/ensure-future")
     assert [record.kind for record in plain_receive][:2] == ["call", "received"]
     assert plain_receive[1].values[0]["body"] == b"abc"
+    talk = next(call for call in calls.values() if call[0].values[0].get("path") == "/web-socket-talk")
+    events = [record.values[0] for record in talk if record.kind in ("received", "send")]
+    assert [event["type"] for event in events[:4]] == ["websocket.connect", "websocket.accept", "websocket.receive", "websocket.send"]
+    long = events[2]["text"]  # too long to be traced whole
+    assert (long.length, long.first) == (20000, "é".encode() * 2048)
+    assert events[4]["bytes"] == b"\x00\xff"
     assert {record.client_port > 0 for call in calls.values() for record in call if call[0].values[0].get("path")} == {True}
 
 

@@ -62,4 +62,16 @@ def test_a_mark_that_is_shared_between_calls_is_seen_and_taken_away() -> None:
 
 def test_other_protocols_are_refused() -> None:
     with pytest.raises(NotImplementedError):
-        call({"type": "websocket"})
+        call({"type": "webtransport"})
+
+
+def test_an_app_for_websockets_answers_those_alone() -> None:
+    scope = request((b"probe", b"echo-messages"))
+    events = ({"type": "websocket.connect"}, {"type": "websocket.receive", "bytes": b"a", "text": None}, {"type": "websocket.disconnect"})
+    assert call(scope | {"type": "websocket"}, *events)[1] == [
+        {"type": "websocket.accept"},
+        {"type": "websocket.send", "bytes": b"a"},
+    ]
+    assert call(scope, {"type": "http.request"})[1][0]["status"] == 200
+    with pytest.raises(NotImplementedError):
+        call(request((b"probe", b"stream")) | {"type": "websocket"})

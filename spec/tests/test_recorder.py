@@ -92,7 +92,7 @@ def test_a_whole_call_is_the_same_from_both_recorders(tmp_path: Path) -> None:
         "loop": f"{type(asyncio.new_event_loop()).__module__}.{asyncio.SelectorEventLoop.__name__}",
         "recorder": "c",
     }
-    assert next(record for record in by_c if record.kind == "raised").values == [["KeyError", "'key'"]]
+    assert next(record for record in by_c if record.kind == "raised").values == [["KeyError", "'key'", "KeyError"]]
     times = [record.nanoseconds for record in by_c]
     assert times == sorted(times)
 
@@ -133,7 +133,7 @@ def test_settled_comes_two_turns_after_the_end_even_when_the_task_is_cancelled(t
     asyncio.run(run())
     # call; then the end in the turn of the cancellation; nothing new in the next; settled in the one after it.
     assert [record.kind for record in traced.records()] == ["call", "raised", "settled"]
-    assert traced.records()[1].values == [["asyncio.exceptions.CancelledError", ""]]
+    assert traced.records()[1].values == [["asyncio.exceptions.CancelledError", "", "BaseException"]]
     end = turns.index(2)
     assert turns[end : end + 3] == [2, 2, 3]
 
@@ -169,7 +169,24 @@ def test_an_exception_without_a_text_keeps_its_type(traced: Traced) -> None:
 
     traced.begin().raised(Mute())
     name = f"{__name__}.{Mute.__qualname__}"
-    assert traced.records()[1].values == [[name, None]]
+    assert traced.records()[1].values == [[name, None, "Exception"]]
+
+
+def test_an_exception_is_told_by_the_built_in_class_it_derives_from_too(traced: Traced) -> None:
+    class Lost(ConnectionError):
+        pass
+
+    class Gone(Lost, RuntimeError):
+        pass
+
+    for error in (Gone(), ExceptionGroup("", [ValueError()]), KeyboardInterrupt()):
+        traced.begin().raised(error)
+    told = [record.values[0] for record in traced.records() if record.kind == "raised"]
+    assert [(name.rpartition(".")[2], built_in) for name, _, built_in in told] == [
+        ("Gone", "ConnectionError"),
+        ("ExceptionGroup", "ExceptionGroup"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+    ]
 
 
 def test_an_exception_whose_text_ends_another_call_is_recorded_after_it(traced: Traced) -> None:

@@ -14,9 +14,9 @@ struct wrong {
 
 static const char first_line[] = "the first line of an exchange file is \"bridgecheck-exchange 1\"";
 static const char crlf[] = "the line ends with CR LF; lines of an exchange file end with LF alone";
-static const char wait_form[] = "a wait needs one of response, head, body, interim, call, closed, frame";
+static const char wait_form[] = "a wait needs one of response, head, body, interim, call, closed, frame, message";
 static const char save_form[] = "a save is written: save NAME from body between TEXT TEXT, or: save NAME from field NAME between TEXT TEXT";
-static const char frame_form[] = "a frame is one of text, binary, ping, pong, close, continuation";
+static const char frame_form[] = "a frame is one of text, binary, continuation, ping, pong, close, opcode";
 static const char process_form[] = "a process step is one of start, signal, exit";
 static const char signal_form[] = "\"process signal\" needs a signal's name, as in \"process signal SIGTERM\"";
 static const char end_form[] = "an end is one of next, close, open";

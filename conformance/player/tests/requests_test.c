@@ -11,6 +11,8 @@ struct sent {
 };
 
 #define BYTES(text) text, sizeof(text) - 1
+#define X16 "xxxxxxxxxxxxxxxx"
+#define X64 X16 X16 X16 X16
 
 static const struct sent SENT[] = {
     {"two GETs", BYTES("GET /a?b=c HTTP/1.1\r\nHost: a\r\n\r\nGET http://a/%20 HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -43,6 +45,13 @@ static const struct sent SENT[] = {
     {"CONNECT", BYTES("CONNECT a:443 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n"), "CONNECT a:443 whole connect\n1 upgraded \n"},
     {"WebSocket", BYTES("GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x80"),
      "GET /ws whole other\n1 upgraded \n"},
+    {"WebSocket with a key",
+     BYTES("GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nsec-WebSocket-key:  a b== \t\r\nSec-WebSocket-Key: "
+           "b\r\n\r\nGET"),
+     "GET /ws whole other key a b==\n1 upgraded \n"},
+    {"WebSocket with a long key", /* of 64 octets, and of one more */
+     BYTES("GET /a HTTP/1.1\r\nSec-WebSocket-Key: " X64 "\r\n\r\nGET /b HTTP/1.1\r\nSec-WebSocket-Key: " X64 "x\r\n\r\n"),
+     "GET /a whole other key " X64 "\nGET /b whole other\n2 followed \n"},
     {"upgrade with content", BYTES("POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nokGET /"),
      "POST / whole other\n1 upgraded \n"},
     {"upgrade without its Connection", BYTES("GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
@@ -86,11 +95,13 @@ static void tell_requests(struct told *told, struct requests *requests) {
         assert_int_equal(request->target_kept, request->target_size);
         tell(told, "%s ", request->method);
         tell_bytes(told, request->target, request->target_kept);
-        tell(told, " %s %s%s\n",
+        tell(told, " %s %s%s%s",
              request->complete        ? "whole"
              : request->head_complete ? "head"
                                       : "part",
-             answers[requests_answered_by(requests, i)], request->expects_continue ? " expects" : "");
+             answers[requests_answered_by(requests, i)], request->expects_continue ? " expects" : "", request->key_size > 0 ? " key " : "");
+        tell_bytes(told, request->key, request->key_size);
+        tell(told, "\n");
     }
     assert_int_equal(requests_answered_by(requests, requests->count), RESPONSE_TO_OTHER);
     tell(told, "%zu %s%s %s\n", requests->complete, states[requests->state], requests->under_way ? ", under way" : "", requests->error);

@@ -28,8 +28,8 @@ static void tell_head(struct told *told, const struct response_head *head, const
     tell_bytes(told, response_text(head, head->reason), head->reason_size);
 }
 
-/* All that must not depend on how the bytes were cut. */
-static void tell_reader(struct told *told, const struct response_reader *reader) {
+/* All that must not depend on how the bytes were cut. UNTAKEN: how many of them all feeds together left. */
+static void tell_reader(struct told *told, const struct response_reader *reader, size_t untaken) {
     static const char *const phases[] = {"between", "in head", "in body", "upgraded", "broken"};
     for (size_t i = 0; i < reader->count; i++) {
         const struct response *response = &reader->responses[i];
@@ -55,6 +55,10 @@ static void tell_reader(struct told *told, const struct response_reader *reader)
                     trace_hash(trace_hash_start(), (const unsigned char *)response->content, response->content_size));
     }
     tell(told, "%s %s%s%s\n", phases[reader->phase], reader->error, reader->closing ? " closing" : "", reader->marked ? " marked" : "");
+    if (reader->websocket)
+        tell(told, "WebSocket, %zu octets\n", untaken);
+    else
+        assert_int_equal(untaken, 0);
     if (reader->stray > 0)
         tell(told, "stray %d\n", (int)reader->stray);
     if (reader->rest_total > 0) {
@@ -66,13 +70,16 @@ static void tell_reader(struct told *told, const struct response_reader *reader)
 }
 
 /* Feed SIZE bytes cut into portions of FIRST, then of THEN bytes, each against a guard page. Returns 0, or -1 as soon as a feed does. */
-static int feed(struct response_reader *reader, const struct guarded *guarded, const char *bytes, size_t size, size_t first, size_t then) {
+static int feed(struct response_reader *reader, const struct guarded *guarded, const char *bytes, size_t size, size_t first, size_t then,
+                size_t *untaken) {
+    *untaken = 0;
     for (size_t at = 0; at < size;) {
         size_t portion = at == 0 ? first : then;
         if (portion > size - at)
             portion = size - at;
         if (response_reader_feed(reader, guarded_put(guarded, bytes + at, portion), portion, 1000 + at) != 0)
             return -1;
+        *untaken += reader->untaken;
         at += portion;
     }
     return 0;
@@ -84,11 +91,12 @@ static void play(struct told *told, const struct transcript *transcript, const s
     struct failing failing = {0};
     struct exchange_allocator allocator = failing_allocator(&failing);
     response_reader_init(reader, BYTES("t0ken"), answered, (void *)transcript->methods, &allocator);
-    assert_int_equal(feed(reader, guarded, transcript->bytes, transcript->size, first, then), 0);
+    size_t untaken;
+    assert_int_equal(feed(reader, guarded, transcript->bytes, transcript->size, first, then, &untaken), 0);
     if (transcript->eof)
         response_reader_eof(reader);
     told->size = 0;
-    tell_reader(told, reader);
+    tell_reader(told, reader, untaken);
     response_reader_free(reader);
     assert_int_equal(failing.live, 0);
     free(reader);
@@ -131,7 +139,8 @@ static void test_each_allocation_fails(void **state) {
                 struct failing failing = {.failing = nth};
                 struct exchange_allocator allocator = failing_allocator(&failing);
                 response_reader_init(reader, BYTES("t0ken"), answered, (void *)transcript->methods, &allocator);
-                int result = feed(reader, &guarded, transcript->bytes, transcript->size, portion, portion);
+                size_t untaken;
+                int result = feed(reader, &guarded, transcript->bytes, transcript->size, portion, portion, &untaken);
                 bool failed = failing.asked >= nth;
                 assert_int_equal(result, failed ? -1 : 0);
                 if (failed) {

@@ -709,7 +709,39 @@ static const struct transcript TRANSCRIPTS[] = {
         "  connection|upgrade\n"
         "= \n"
         "upgraded \n"
-        "rest 4 \\x81\\x02hi\n"
+        "WebSocket, 4 octets\n"
+        "1 heads, 1 complete, 0 interim\n",
+    },
+    {
+        "101 to a WebSocket, in other words",
+        BYTES("HTTP/1.1 101 Yes\r\n"
+              "UPGRADE: WebSocket \t\r\n"
+              "\r\n"
+              "ab"),
+        "",
+        false,
+        "1.1 101 Yes (none)\n"
+        "  UPGRADE|WebSocket \\x09\n"
+        "= \n"
+        "upgraded \n"
+        "WebSocket, 2 octets\n"
+        "1 heads, 1 complete, 0 interim\n",
+    },
+    {
+        "101 to something like a WebSocket",
+        BYTES("HTTP/1.1 101 Switching Protocols\r\n"
+              "upgrade: websockets\r\n"
+              "upgraded: websocket\r\n"
+              "\r\n"
+              "ab"),
+        "",
+        false,
+        "1.1 101 Switching Protocols (none)\n"
+        "  upgrade|websockets\n"
+        "  upgraded|websocket\n"
+        "= \n"
+        "upgraded \n"
+        "rest 2 ab\n"
         "1 heads, 1 complete, 0 interim\n",
     },
     {
@@ -748,7 +780,7 @@ static const struct transcript TRANSCRIPTS[] = {
     {
         "upgrade offered in a 200",
         BYTES("HTTP/1.1 200 OK\r\n"
-              "upgrade: h2c\r\n"
+              "upgrade: websocket\r\n"
               "connection: upgrade\r\n"
               "content-length: 2\r\n"
               "\r\n"
@@ -757,7 +789,7 @@ static const struct transcript TRANSCRIPTS[] = {
         "",
         false,
         "1.1 200 OK (content-length)\n"
-        "  upgrade|h2c\n"
+        "  upgrade|websocket\n"
         "  connection|upgrade\n"
         "  content-length|2\n"
         "= ok\n"

@@ -53,6 +53,11 @@ def _type_name(kind: type) -> str:
     return f"{module}.{kind.__qualname__}" if isinstance(module, str) and module != "builtins" else kind.__qualname__
 
 
+def _built_in_name(kind: type) -> str:
+    """What an app can know a server's own exceptions by."""
+    return next(found.__qualname__ for found in type.mro(kind) if found.__module__ == "builtins")
+
+
 class _ValueWriter:
     """A value as the trace's tagged bytes, up to a limit."""
 
@@ -320,7 +325,7 @@ class Call:
             message = str(exception)
         except BaseException:  # the app's own code; it is only asked for a text
             message = None
-        self._record(kind, _encode([_type_name(type(exception)), message]))
+        self._record(kind, _encode([_type_name(type(exception)), message, _built_in_name(type(exception))]))
 
     def _next_turn(self) -> None:
         if self._loop is not None:

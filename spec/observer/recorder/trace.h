@@ -37,12 +37,12 @@ enum trace_kind {
     TRACE_CALL = 1, /* the app was called. payload: value scope, value properties (dict str -> bool/str): "receive", "send" ("coroutine
                        function" or a type name), "main thread" (bool), "loop" (type name, "" without one), "recorder" ("c" or "python") */
     TRACE_RECEIVED, /* receive() returned. value event; stream total and hash are those of the request content up to here */
-    TRACE_RECEIVE_RAISED, /* value [type name, message]; None for a message that could not be had */
+    TRACE_RECEIVE_RAISED, /* value [type name, message, name of the nearest built-in class]; None for a message that could not be had */
     TRACE_SEND,           /* the app calls send(event). value event; stream total and hash are those of the response content up to here */
     TRACE_SENT,           /* that send() returned. value result (None as a rule) */
-    TRACE_SEND_RAISED,    /* value [type name, message] */
+    TRACE_SEND_RAISED,    /* the same */
     TRACE_RETURNED,       /* END: the app returned. value result */
-    TRACE_RAISED,         /* END: an exception left the app. value [type name, message] */
+    TRACE_RAISED,         /* END: an exception left the app. the same */
     TRACE_SETTLED,        /* two loop turns after the end. no payload */
     TRACE_MARKED          /* the observer answered a marked request itself; no call. value token (bytes) */
 };

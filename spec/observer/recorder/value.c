@@ -263,15 +263,33 @@ int value_write(struct value_writer *writer, PyObject *value) {
     return write_other(writer, value);
 }
 
+/* The nearest class of Python's own that TYPE is or derives from: what an app can know a server's own exceptions by. */
+static PyObject *built_in_name(PyTypeObject *type) {
+    PyObject *classes = PyObject_GetAttrString((PyObject *)type, "__mro__"), *name = NULL;
+    for (Py_ssize_t i = 0; classes != NULL && name == NULL && PyTuple_Check(classes) && i < PyTuple_Size(classes); i++) {
+        PyObject *class = PyTuple_GetItem(classes, i);
+        PyObject *module = PyObject_GetAttrString(class, "__module__");
+        if (module != NULL && PyUnicode_Check(module) && PyUnicode_CompareWithASCIIString(module, "builtins") == 0)
+            name = PyType_GetQualName((PyTypeObject *)class);
+        Py_XDECREF(module);
+        PyErr_Clear();
+    }
+    PyErr_Clear();
+    Py_XDECREF(classes);
+    return name;
+}
+
 PyObject *value_of_exception(PyObject *exception) {
-    PyObject *name = value_type_name(Py_TYPE(exception));
+    PyObject *name = value_type_name(Py_TYPE(exception)), *built_in = built_in_name(Py_TYPE(exception));
     PyObject *message = PyObject_Str(exception);
     if (message == NULL)
         PyErr_Clear();
-    PyObject *list = Py_BuildValue("[OO]", name == NULL ? Py_None : name, message == NULL ? Py_None : message);
+    PyObject *list =
+        Py_BuildValue("[OOO]", name == NULL ? Py_None : name, message == NULL ? Py_None : message, built_in == NULL ? Py_None : built_in);
     if (list == NULL)
         PyErr_Clear();
     Py_XDECREF(message);
+    Py_XDECREF(built_in);
     Py_XDECREF(name);
     return list;
 }

@@ -21,7 +21,8 @@ struct value_writer {
 /* Returns 0, or -1 when the value does not fit before `end`; what was written up to then is of no use. */
 int value_write(struct value_writer *writer, PyObject *value);
 
-/* A new list [type name, message], None in place of a text that cannot be had. NULL, with the exception cleared, when out of memory. */
+/* A new list [type name, message, name of the nearest built-in class it derives from], None in place of a text that cannot be had. NULL,
+ * with the exception cleared, when out of memory. */
 PyObject *value_of_exception(PyObject *exception);
 
 /* The type's name as the trace has it, as a new str; NULL with the exception cleared when there is no memory for it. */
