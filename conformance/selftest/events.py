@@ -79,11 +79,14 @@ drops_bad_escapes = _scope(lambda scope: {"path": re.sub("%(?![0-9a-f]{2})", "",
 raw_path_with_query = _scope(lambda scope: {"raw_path": scope["raw_path"] + b"?" + scope["query_string"]})
 whole_target_as_path = _scope(lambda scope: {"path": f"http://other.test{scope['path']}"})
 claims_spec_2_4 = _scope(lambda scope: {"asgi": {**scope["asgi"], "spec_version": "2.4"}})
+root_path_of_a_slash = _scope(lambda scope: {"root_path": "/"})
+believes_any_proxy = _scope(lambda scope: {"client": ("", 0)})
 shares_state = _scope(lambda scope: {"state": SHARED})
 joins_fields = _fields(_joined)
 drops_underscores = _fields(lambda fields: [field for field in fields if b"_" not in field[0]])
 drops_empty_fields = _fields(lambda fields: [field for field in fields if field[1]])
 decodes_fields = _fields(lambda fields: [(name, value.decode("latin-1").encode()) for name, value in fields])
+adds_a_length = _fields(lambda fields: [*fields, (b"content-length", b"5")])
 keeps_white_space = _fields(lambda fields: [(name, value + b" ") for name, value in fields])
 
 
@@ -121,6 +124,18 @@ async def repeats_the_last_event(inner: App, scope: Scope, receive: Receive, sen
             return {"type": "http.request", "body": b"", "more_body": False}
         event = await receive()
         ended = event["type"] == "http.request" and not event.get("more_body")
+        return event
+
+    await inner(scope, mutated, send)
+
+
+async def disconnects_behind_content(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    ended = False
+
+    async def mutated() -> Event:
+        nonlocal ended
+        event = {"type": "http.disconnect"} if ended else await receive()
+        ended = not event.get("more_body")
         return event
 
     await inner(scope, mutated, send)

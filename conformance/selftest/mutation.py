@@ -49,6 +49,9 @@ MUTATIONS: dict[str, Mutation] = {
     "drops-bad-escapes": _events("malformed-escape"),
     "raw-path-with-query": _events("question-mark-without-query"),
     "whole-target-as-path": _events("absolute-form absolute-form-without-path"),
+    "root-path-of-a-slash": _events("root-path-of-nothing"),
+    "believes-any-proxy": _events("forwarded-for-that-is-no-ascii forwarded-for-empty"),
+    "adds-a-length": _events("length-in-trailer"),
     "claims-spec-2-4": _events("send-after-disconnect"),
     "shares-state": _events("two-requests-in-turn lifespan-state-in-requests"),
     "joins-fields": _events("field-in-three-lines cookie-in-two-lines"),
@@ -59,13 +62,16 @@ MUTATIONS: dict[str, Mutation] = {
     # what the app receives
     "loses-an-octet-of-content": _events(
         "content-in-two-pieces content-of-300000-octets content-read-slowly content-in-chunks content-in-chunks-byte-by-byte"
-        " chunk-extension get-with-content chunked-in-upper-case chunks-after-ignored-upgrade h2c-upgrade-with-content"
+        " chunk-extension content-of-one-mebibyte get-with-content chunked-in-upper-case"
+        " chunks-after-ignored-upgrade h2c-upgrade-with-content"
     ),
     "no-event-without-content": _events("content-of-length-zero"),
     "repeats-the-last-event": _events("receive-after-content slow-request-before-a-fast-one"),
+    "disconnects-behind-content": _events("listening-while-answering"),
     "takes-a-cut-for-the-end": _events("content-cut-short-by-half-close chunks-cut-short-by-half-close"),
     "never-tells-of-a-disconnect": _events(
         "client-closes-while-the-app-listens client-resets-while-the-app-listens receive-after-disconnect receive-after-response"
+        " clean-up-after-disconnect"
     ),
     "gathers-content": Mutation(("answer-before-content-ends",), Wire(gathers=True)),
     # what becomes of what the app sends
@@ -80,9 +86,9 @@ MUTATIONS: dict[str, Mutation] = {
     "refuses-all-but-plain-events": _events("start-with-more-keys fields-missing fields-from-generator body-without-keys"),
     "raises-after-the-end": _events("body-after-end"),
     "loses-an-octet-of-the-answer": _events("stream-in-pieces stream-with-length slow-request-before-a-malformed-one"),
-    "turns-the-answer-round": _events("body-as-bytearray"),
+    "turns-the-answer-round": _events("body-as-bytearray content-of-all-octets"),
     "ends-at-an-empty-piece": _events("empty-events-mid-stream"),
-    "makes-every-status-200": _events("status-99 status-999 status-without-a-name no-content"),
+    "makes-every-status-200": _events("status-99 status-999 status-without-a-name no-content precondition-failed-with-content"),
     "groups-fields": _events("fields-in-order"),
     "encodes-fields": _events("octets-in-response-field"),
     "splits-fields": _events("line-break-in-response-field"),
@@ -108,15 +114,19 @@ MUTATIONS: dict[str, Mutation] = {
         (rb"HTTP/1\.0\r\n(?!Host)", b"HTTP/1.1\r\nHost: probe.test\r\n"),
         (rb"HTTP/1\.0", b"HTTP/1.1"),
     ),
+    "takes-any-protocol-for-http": _reads("other-protocol-in-request-line", (rb"RTSP/1\.0", b"HTTP/1.1")),
+    "takes-any-word-for-a-request": _reads("request-line-of-one-word", (rb"^BAD \x00", b"GET / HTTP/1.1\r\nHost: probe.test")),
     "refuses-empty-lines": _reads("empty-line-before-request", (rb"^\r\n", b"?\r\n")),
     "takes-spaces-into-targets": _reads("space-in-target", (rb"/a b ", b"/a%20b ")),
     "reads-lines-behind-white-space": _reads("space-before-first-field", (rb"\r\n X-First", b"\r\nX-First")),
     "knows-few-methods": _reads("unknown-method", (rb"^FROBNICATE", b"FROB NICATE")),
     "makes-any-target-a-path": _reads(
-        "authority-with-get authority-with-connect target-without-slash asterisk-with-get raw-utf-8-in-target",
+        "authority-with-get authority-with-connect target-without-slash asterisk-with-get raw-utf-8-in-target"
+        " octet-above-ascii-in-query",
         (rb"^(GET|CONNECT) (probe\.test:80|\*) ", b"GET / "),
         (rb"^GET a/b", b"GET /a/b"),
         (rb"\xc3\xa9", b"%C3%A9"),
+        (rb"\?x=\xe9", b"?x=%E9"),
     ),
     "cuts-fragments-off": _reads("fragment-in-target", (rb"#frag", b"")),
     "takes-methods-in-any-case": _reads("lower-case-method", (rb"^get ", b"GET ")),
@@ -130,7 +140,7 @@ MUTATIONS: dict[str, Mutation] = {
     "does-without-host": _reads("host-missing", (rb"\r\nX-Other", b"\r\nHost: probe.test\r\nX-Other")),
     "takes-the-first-host": _reads("host-twice host-twice-in-http-1.0", (rb"\r\nHost: other\.test", b"")),
     "takes-any-host": _reads("host-with-space host-with-user-information", (rb"probe test", b"probe.test"), (rb"user@", b"")),
-    "closes-on-long-fields": Mutation(("field-of-20000-octets",), Wire(closes_on=rb"a{9000}")),
+    "closes-on-long-fields": Mutation(("field-of-20000-octets", "field-of-100000-octets"), Wire(closes_on=rb"a{9000}")),
     "fails-unknown-upgrades": _reads("unknown-upgrade", (rb"\r\nUpgrade: foo", b"\r\nUpgrade( foo")),
     "loses-pipelined-requests": _reads("requests-in-one-segment request-after-ignored-upgrade", (rb"\r\n\r\n(GET|POST) .*", b"\r\n\r\n")),
     # how they are framed
@@ -147,7 +157,8 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "merges-trailers": _reads("trailer-in-request", (rb"^(POST [^\r]*\r\n)(.*X-Trailer)", rb"\1X-Trailer: 1\r\n\2")),
     "forgets-unread-content": _reads(
-        "content-never-read content-never-read-that-looks-like-a-request", (rb"Content-Length: [0-9]+\r\n", b"")
+        "content-never-read content-never-read-that-looks-like-a-request upload-hardly-read content-that-comes-after-the-answer",
+        (rb"Content-Length: [0-9]+\r\n", b"")
     ),
     # how responses are written
     "hides-errors": _writes("app-raises-before-start", (HEAD % b"500", b"HTTP/1.1 200 OK\r\n")),
@@ -169,6 +180,7 @@ MUTATIONS: dict[str, Mutation] = {
     "writes-content-where-there-is-none": _writes(
         "no-content-with-body not-modified-with-body not-modified-with-length", (rb"^(HTTP/1\.1 [23]04 .*?\r\n\r\n)", rb"\1BODY")
     ),
+    "stops-the-clock": _writes("date-moves-on", (rb"(?i)\r\ndate: [^\r]*", b"\r\ndate: Thu, 01 Jan 1970 00:00:00 GMT")),
     "dates-twice": _writes("own-date-and-server", (rb"(?i)\r\n(date: [^\r]*)", rb"\r\n\1\r\n\1")),
     "doubles-lengths": _writes("content-length-twice-alike-in-response", (rb"(?i)\r\n(content-length: 4)", rb"\r\n\1\r\n\1")),
     "drops-hints": _writes("early-hint-where-offered", (rb"^HTTP/1\.1 103 [^\r]*\r\n.*?\r\n\r\n", b"")),
