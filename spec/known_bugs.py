@@ -23,7 +23,6 @@ class KnownBug:
     reason: str = ""
     on: str = ""  # the server with the options that it needs; "" where it shows by default
     seen: Mapping[str, str] = field(default_factory=dict)  # the versions that were played: `wrong` shows it, `right` does not
-    pending: str = ""  # what its cases wait for; "" where they are there
 
 
 @cache

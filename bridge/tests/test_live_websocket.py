@@ -591,7 +591,6 @@ DENIALS: dict[str, list[dict[str, Any]]] = {
     "status 600": [{"status": 600}],
     "status 99": [{"status": 99}],
     "no status": [{}],
-    "no body": [{"status": 400}, {}],
     "text body": [{"status": 400}, {"body": "text"}],
     "no end": [{"status": 400}, {"body": {"octets": "x"}, "more_body": True}],
     "only start": [{"status": 400}],

@@ -35,7 +35,7 @@ def page(bugs: Sequence[KnownBug]) -> str:
 
 
 def _row(bug: KnownBug) -> str:
-    cases = ", ".join(f"`{case}`" for case in bug.cases) + (f" (waits for {bug.pending})" if bug.pending else "")
+    cases = ", ".join(f"`{case}`" for case in bug.cases)
     seen = f"{bug.seen['wrong']} → {bug.seen['right']}" if bug.seen else ""
     cells = (bug.id, bug.trigger, bug.right, bug.wrong, cases or f"none: {bug.reason}", f"`{bug.on}`" if bug.on else "", seen)
     return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*") for cell in cells) + " |"

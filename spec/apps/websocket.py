@@ -21,6 +21,7 @@ __all__ = [
     "accept_with_subprotocol_as_field",
     "accept_without_receiving",
     "close_accepted",
+    "close_after_disconnect",
     "close_twice",
     "close_with_long_reason",
     "close_with_no_reason",
@@ -39,6 +40,7 @@ __all__ = [
     "receive_after_close",
     "receive_after_disconnect",
     "receive_after_reject",
+    "receive_beside_accept",
     "reject",
     "reject_without_receiving",
     "return_accepted",
@@ -341,3 +343,20 @@ async def return_unanswered(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def return_accepted(scope: Scope, receive: Receive, send: Send) -> None:
     await opened(receive, send)
+
+
+async def close_after_disconnect(scope: Scope, receive: Receive, send: Send) -> None:
+    await opened(receive, send)
+    await gone(receive)
+    await send(close())
+
+
+async def receive_beside_accept(scope: Scope, receive: Receive, send: Send) -> None:
+    """Two tasks, one of which reads from the start: what Channels and others do."""
+    await receive()
+    reading = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    await send({"type": "websocket.accept"})
+    event = await reading
+    await send(message(text=event["type"]))
+    await gone(receive)
