@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bridgecheck.conformance import tap
-from bridgecheck.conformance.errors import NotReady, UsageError
+from bridgecheck.conformance.errors import BridgecheckError, UsageError
 from bridgecheck.conformance.report import matrix
 from bridgecheck.conformance.rule import catalogue
 from bridgecheck.conformance.server import Server, parse_server
@@ -69,21 +69,23 @@ def spec(
     probe = options.probe()
     check_app(probe, python)
     console = Console(stderr=True, soft_wrap=True)
-    sheets, failures = [], []
+    sheets: list[Sheet] = []
+    failures: list[BridgecheckError] = []  # one server's is not the others'
     for server in parsed:
         target = Target(server.given, server, probe, python=python, start_timeout=start_timeout)
         try:
             with _progress(console, server) as tick:
                 sheets.append(Suite(target, sessions, patience=patience, jobs=jobs, tick=tick).run())
-        except NotReady as error:
+        except BridgecheckError as error:
             failures.append(error)
-            console.print(f"{escape(server.given)}: not ready", highlight=False)
+            console.print(f"{escape(server.given)}: not played to its end", highlight=False)
     if sheets:
         if folder is not None:
             matrix.write(folder, sheets, sessions)
         _print(options.console(), sheets, sessions)
     if failures:
-        raise NotReady("\n".join(str(error) for error in failures))
+        worst = max(failures, key=lambda error: error.exit_code)
+        raise type(worst)("\n".join(map(str, failures)))
     return int(any(sheet.breaks or sheet.deaths for sheet in sheets))
 
 
