@@ -175,7 +175,7 @@ static PyObject *kind_of(const struct exchange_step *step) {
     return PyUnicode_FromString(KINDS[step->kind]);
 }
 
-#define SHOWN_MAX (1u << 20)
+#define SHOWN_MAX (8u << 20) /* bytes of one step; a "*" piece may stand for far more than anyone wants to see */
 
 static PyObject *shown_bytes(const struct exchange_step *step) {
     uint64_t size = 0;
