@@ -17,6 +17,7 @@ from .difference import Difference, differences
 from .errors import NotEarned
 from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
+from .minimise import minimise
 from .stage import Death, Result, Stage, has_own_start
 from .tap import Session, Tap
 from .target import Target
@@ -42,6 +43,7 @@ class Plan:
     jobs: int
     patience: float
     fail_on: str
+    minimise: bool = True
 
 
 @dataclass
@@ -68,6 +70,7 @@ class Outcome:
     cpu: dict[str, float]
     fail_on: str
     breaches: list[Breach] = field(default_factory=list)  # of the user's own app; no part of the verdict
+    minimised: dict[str, int] = field(default_factory=dict)  # plays it took, by bucket
 
     @property
     def failing(self) -> list[Bucket]:
@@ -110,8 +113,10 @@ class Gate:
         if not self.lifetimes:
             self.not_tried.append("signals and exit codes: no exchange with process steps was played")
         self.not_tried += [f"{what}: {', '.join(names)}" for what, names in self.unsupported.items()]
+        found = buckets(self.found)
+        minimised = self._minimised(found) if self.plan.minimise else {}
         return Outcome(
-            buckets(self.found),
+            found,
             self.noise,
             self.quirks,
             {tap.name: tap.exchanges for tap in self.plan.taps},
@@ -122,7 +127,45 @@ class Gate:
             dict(self.cpu),
             self.plan.fail_on,
             self.application.breaches(),
+            minimised,
         )
+
+    def _minimised(self, found: list[Bucket]) -> dict[str, int]:
+        """Make the exchanges of the buckets smaller, each where it was played."""
+        own = {tap.name: tap.own_app for tap in self.plan.taps}
+        plays: dict[str, int] = {}
+        begin = time.monotonic()
+        for own_app in (False, True):
+            chosen = [bucket for bucket in found if own[bucket.shortest.tap] == own_app]
+            if chosen:
+                stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
+                with stage.running():
+                    self.say(f"making the exchanges of {len(chosen)} findings smaller")
+                    plays |= minimise(
+                        chosen, lambda sessions, stage=stage, alone=own_app: self._again(stage, sessions, alone), self._stopped
+                    )
+        self.times["minimise"] = time.monotonic() - begin
+        return plays
+
+    def _again(self, stage: Stage, sessions: Sequence[tuple[Exchange, ...]], own_app: bool) -> list[Play | None]:
+        """Each from fresh state: on an app with a state that is a start of its own, unless all it does is to read."""
+        plays: list[Play | None] = []
+        lone = [own_app and not all(map(_reads, session)) for session in sessions]
+        groups = [[session for session, alone in zip(sessions, lone, strict=True) if not alone]]
+        groups += [[session] for session, alone in zip(sessions, lone, strict=True) if alone]
+        facts: dict[int, tuple[Facts, ...] | None] = {}
+        for group in filter(None, groups):
+            stage.restart()
+            result = stage.play([list(session) for session in group], jobs=1 if own_app else self.plan.jobs)
+            facts |= {id(session): played[-1] for session, played in zip(group, result.facts, strict=True)}
+        for session in sessions:
+            item = facts[id(session)]
+            plays.append(None if item is None else self._plays([item])[0])
+        return plays
+
+    def _stopped(self, line: str) -> None:
+        self.say(line)
+        self.not_tried.append(line)
 
     def _stage(self, own_app: bool, taps: list[Tap]) -> None:
         stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
@@ -297,6 +340,11 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
         self.unearned.extend(result.untraced[:5])
+
+
+def _reads(exchange: Exchange) -> bool:
+    """Whether all it asks for is safe (RFC 9110, 9.2.1)."""
+    return all(method in (b"GET", b"HEAD", b"OPTIONS") for method, _ in exchange.requests)
 
 
 def _succeeded(status: int) -> bool:

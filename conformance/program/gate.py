@@ -51,6 +51,7 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state."
 )
+@click.option("--minimise/--no-minimise", default=True, show_default=True, help="Make each finding's exchange as small as it can be.")
 @options.target
 @options.config
 @click.pass_context
@@ -68,6 +69,7 @@ def gate(
     folder: Path,
     seed: int,
     jobs: int,
+    minimise: bool,
     factory: bool,
     app_dir: str,
     interpreter: str | None,
@@ -109,7 +111,7 @@ def gate(
         f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}",
         highlight=False,
     )
-    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on)
+    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, minimise)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
     outcome.not_tried[:0] = not_tried
