@@ -170,6 +170,11 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without:
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:
     """The verdict as a person reads it: what was not tried, what differs, the word."""
+    console.print()
+    for target in outcome.targets:
+        resolved = ", ".join(f"{key}={value}" for key, value in target["resolved"].items())
+        version = next((value for key, value in target["versions"].items() if key != "python"), "")
+        console.print(f"{target['name']:9} {escape(' '.join((target['given'], version, resolved)))}", highlight=False)
     console.print("\n[bold]Not tried[/bold]")
     for item in outcome.not_tried or ["nothing of what bridgecheck can try"]:
         console.print(f"  {escape(item)}", highlight=False)
