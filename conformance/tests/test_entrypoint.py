@@ -136,10 +136,8 @@ def test_where_it_stands_is_said(tmp_path: Path) -> None:
         ({"main.py": f"{FACTORY}def make():\n    return FastAPI()\n"}, ["main:create_app", "main:make"]),
         # Two servers are started here, so no one of them is the one.
         (
-            {
-                "main.py": f"import uvicorn\n{MADE}admin = FastAPI()\nthird = FastAPI()\nuvicorn.run('main:app')\nuvicorn.run('main:admin')\n"
-            },
-            ["main:app", "main:admin", "main:third"],
+            {"main.py": f"import uvicorn\n{MADE}admin = FastAPI()\nlast = FastAPI()\nuvicorn.run('main:app')\nuvicorn.run('main:admin')\n"},
+            ["main:app", "main:admin", "main:last"],
         ),
     ],
 )
