@@ -53,6 +53,7 @@ async def list_rooms(request: HTTPConnection) -> RoomList:
 async def chat(socket: WebSocket, room: str, name: str = "") -> None:
     """ "/who" is answered to who asks, "/quit" ends the talk; without a name nobody comes in."""
     if not NAME.fullmatch(name):
+        await socket.receive()  # the handshake: ASGI has nothing sent before it
         await socket.close()
         return
     rooms: Rooms = socket.state.rooms
