@@ -68,6 +68,11 @@ class Verdict:
     def different(self) -> bool:
         return bool(self.outcomes) or any(at_least(sighting.difference.severity, FAIL_ON) for sighting in self.sightings)
 
+    @property
+    def same(self) -> bool:
+        """Earned by at least one request."""
+        return self.requests > 0 and not self.different
+
 
 def facts_of_test(test: Test | None) -> Facts:
     """All facts of all its exchanges, in the order in which they began."""

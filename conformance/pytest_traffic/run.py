@@ -69,7 +69,7 @@ class Comparing:
         recorded = self._record(rounds[0].reference)
         verbose = self._config.option.verbose > 0
         self._lines = list(lines(found, self._reference, self._candidate, others, recorded, verbose=verbose))
-        if found.different and exitstatus == 0:
+        if not found.same and exitstatus == 0:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _rounds(self, tests: Sequence[str]) -> list[Round]:

@@ -29,7 +29,7 @@ def lines(found: Verdict, reference: str, candidate: str, others: int, recorded:
     yield f"{counts}; {found.requests} requests over sockets; {found.noisy} noisy facts"
     heavy = len({(s.difference.signature) for s in found.sightings if at_least(s.difference.severity, FAIL_ON)})
     light = len({(s.difference.signature) for s in found.sightings if not at_least(s.difference.severity, FAIL_ON)})
-    word = "different" if found.different else "same" if found.requests else "no verdict, nothing was asked"
+    word = "different" if found.different else "same" if found.same else "no verdict, nothing was asked"
     yield f"{word}: {candidate} against {reference} ({len(found.outcomes)} outcomes, {heavy} differences, {light} drift)"
 
 

@@ -244,6 +244,12 @@ def test_what_is_not_carried_over_is_listed(tmp_path: Path) -> None:
     assert any(line.startswith("same: ") for line in said)
 
 
+def test_a_verdict_is_earned(tmp_path: Path) -> None:
+    result = run(tmp_path, "def test_it():\n    pass\n", "--bridgecheck-candidate", "bridge")
+    assert result.returncode == 1
+    assert any(line.startswith("no verdict, nothing was asked: bridge against uvicorn") for line in section(result))
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
