@@ -50,9 +50,8 @@ def main() -> int:
     report, run = (json.loads((given.report / name).read_text("utf-8")) for name in ("report.json", "run.json"))
     sizes = run["minimised"]
     smaller = [b for b in report["buckets"] if (s := sizes.get(Path(b["exchange"]).stem)) and s["after"] != s["before"]]
-    print(
-        f"{len(report['buckets'])} findings, {len(sizes)} tried, {len(smaller)} made smaller, {sum(s['plays'] for s in sizes.values())} plays"
-    )
+    plays = sum(s["plays"] for s in sizes.values())
+    print(f"{len(report['buckets'])} findings, {len(sizes)} tried, {len(smaller)} made smaller, {plays} plays")
     for name in ("exchanges", "steps", "sent", "text"):
         before, after = (sum(s[side][name] for s in sizes.values()) for side in ("before", "after"))
         print(f"  {name:9} {before:9} -> {after:9}")
@@ -65,7 +64,7 @@ def main() -> int:
         (session,) = tap.sessions(tap.read(given.report / bucket["exchange"]))
         app = apps[session[-1].meta.get("app") == given.app]
         sides = (("reference", 0), ("twin", 0), ("candidate", -1))
-        targets = [Target(name, parse_server(report["targets"][at]["given"]), app) for name, at in sides]
+        targets = [Target(name, parse_server(report["targets"][at]["given"]), app, python=sys.executable) for name, at in sides]
         stage = Stage(targets, patience=2.0)
         with stage.running():
             count = shown(stage, session, bucket, given.times)

@@ -8,7 +8,7 @@ from bridgecheck.conformance.bucket import Bucket, buckets
 from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.fact import Address, Facts, facts_of
 from bridgecheck.conformance.judge import Play, judge
-from bridgecheck.conformance.minimise import PLAYS, REPLAYS, Session, minimise
+from bridgecheck.conformance.minimise import PLAYS, REPLAYS, WIDTH, Session, minimise
 from bridgecheck.conformance.tap import MAGIC
 from bridgecheck.conformance.verdict import CANDIDATE
 
@@ -63,7 +63,7 @@ class Plays:
         self.shows = shows
         self.rounds: list[int] = []
 
-    def __call__(self, sessions: Sequence[Session]) -> list[Play | None]:
+    def __call__(self, sessions: Sequence[Session], fresh: bool) -> list[Play | None]:
         self.rounds.append(len(sessions))
         return [self.shows(session) for session in sessions]
 
@@ -156,8 +156,9 @@ def test_what_does_not_come_back_in_every_replay_is_not_handed_out() -> None:
 
 def test_the_search_is_bounded_in_plays() -> None:
     text = TEXT.replace("+ 0123456789", "+ " + "0123456789" * 40).replace("Length: 10", "Length: 400")
-    bucket, plays, _ = shrunk(text, lambda session: differs(sent(session[-1]).count(b"9") >= 17))
-    assert PLAYS < sum(plays.rounds) <= 1 + PLAYS + REPLAYS
+    bucket, plays = found(text, differs(True)), Plays(lambda session: differs(sent(session[-1]).count(b"9") >= 17))
+    assert minimise([bucket], plays, lambda line: None) == {bucket.name: PLAYS}
+    assert PLAYS < sum(plays.rounds) < PLAYS * WIDTH and max(plays.rounds) == WIDTH
     assert bucket.smallest is not None
 
 
