@@ -3,12 +3,14 @@ test_minimise_gate.py."""
 
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from bridgecheck.conformance._player import Exchange, parse
 from bridgecheck.conformance.bucket import Bucket, buckets
 from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.fact import Address, Facts, facts_of
 from bridgecheck.conformance.judge import Play, judge
-from bridgecheck.conformance.minimise import PLAYS, REPLAYS, WIDTH, Session, minimise
+from bridgecheck.conformance.minimise import REPLAYS, WIDTH, Session, minimise
 from bridgecheck.conformance.tap import MAGIC
 from bridgecheck.conformance.verdict import CANDIDATE
 
@@ -154,11 +156,12 @@ def test_what_does_not_come_back_in_every_replay_is_not_handed_out() -> None:
     assert bucket.shortest.exchange.meta == {"origin": "curl"}
 
 
-def test_the_search_is_bounded_in_plays() -> None:
+def test_the_search_is_bounded_in_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridgecheck.conformance.minimise.PLAYS", 20)
     text = TEXT.replace("+ 0123456789", "+ " + "0123456789" * 40).replace("Length: 10", "Length: 400")
     bucket, plays = found(text, differs(True)), Plays(lambda session: differs(sent(session[-1]).count(b"9") >= 17))
-    assert minimise([bucket], plays, lambda line: None) == {bucket.name: PLAYS}
-    assert PLAYS < sum(plays.rounds) < PLAYS * WIDTH and max(plays.rounds) == WIDTH
+    assert minimise([bucket], plays, lambda line: None) == {bucket.name: 20}
+    assert 20 < sum(plays.rounds) < 20 * WIDTH and max(plays.rounds) == WIDTH
     assert bucket.smallest is not None
 
 
