@@ -15,8 +15,10 @@ from .difference import Difference
 from .fact import Facts
 from .judge import Play, judge
 from .reduction import START, Cursor, Opaque, Scripts, exchanges, reductions, scripts, size
+from .tap import waits
 
-PLAYS = 48  # candidates that are considered for one bucket
+PLAYS = 32  # candidates that are considered for one bucket
+PLAYS_WAITING = 8  # the same, of an exchange that waits for silence or an end, which takes seconds each time
 WIDTH = 8  # of these at once, each as if those before it were refused
 REPLAYS = 3  # of what is left in the end, from fresh state
 SECONDS = 900.0  # no new round after that: a safety against servers that hang, which is told
@@ -91,12 +93,16 @@ class Work:
                 smaller = exchanges(taken, self.session[0].session)
                 if smaller is not None and size(smaller) < size(self.session):
                     found.append((cursor, taken, smaller))
-                    if len(found) == min(WIDTH, PLAYS - self.plays):
+                    if len(found) == min(WIDTH, self.most - self.plays):
                         break
             if not found:
                 self.over = not self.changed
                 self.cursor, self.changed = START, False
         return found
+
+    @property
+    def most(self) -> int:
+        return PLAYS_WAITING if any(map(waits, self.original)) else PLAYS
 
     @property
     def key(self) -> tuple[str, str]:
@@ -117,7 +123,7 @@ class Work:
                 break
         else:
             self.cursor = _behind(proposals[-1][0])
-        self.over |= self.plays >= PLAYS
+        self.over |= self.plays >= self.most
 
 
 def _behind(cursor: Cursor) -> Cursor:

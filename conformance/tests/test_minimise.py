@@ -156,6 +156,14 @@ def test_what_does_not_come_back_in_every_replay_is_not_handed_out() -> None:
     assert bucket.shortest.exchange.meta == {"origin": "curl"}
 
 
+def test_what_has_another_character_in_its_replays_is_not_handed_out_either() -> None:
+    def shows(session: Session) -> Play:
+        status = 500 if session[-1].meta["origin"].startswith("minimised") else 200
+        return Play(facts(status), facts(status), facts(status, fields=[(b"x-own", b"1")]))
+
+    assert shrunk(TEXT, shows)[0].smallest is None
+
+
 def test_the_search_is_bounded_in_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridgecheck.conformance.minimise.PLAYS", 20)
     text = TEXT.replace("+ 0123456789", "+ " + "0123456789" * 40).replace("Length: 10", "Length: 400")
