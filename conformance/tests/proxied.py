@@ -134,4 +134,4 @@ def read_exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def sent(exchanges: list[Exchange]) -> bytes:
-    return b"".join(data for exchange in exchanges for _, _, data in exchange.steps)
+    return b"".join(data for exchange in exchanges for _, kind, data in exchange.steps if kind == "send")
