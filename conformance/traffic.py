@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ._recording import pieces
+from .giver import Save
 from .har import Entry, Har
-from .secret import Parts, Rewritten, Save, Secrets
+from .secret import Parts, Rewritten, Secrets
 
 # What belongs to one connection, or is made anew here.
 _DROPPED = frozenset(
@@ -52,7 +53,7 @@ def text(har: Har, name: str, secrets: Secrets | None) -> str:
             request = secrets.rewrite(entry) if secrets else _as_it_is(entry)
             lines += ["", f"exchange {_unique(_exchange_name(entry.method, request.target), inside)}", f"status: {entry.status}", "send"]
             lines += pieces(_request(entry, request, saves)).splitlines()
-            lines += ["wait response", *map(_save, saves), "end next"]
+            lines += ["wait response", *map(str, saves), "end next"]
     return "\n".join(lines) + "\n"
 
 
@@ -80,18 +81,6 @@ def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts
     if rewritten.length or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
         parts.append(f"Content-Length: {rewritten.length}\r\n".encode())
     return [*parts, b"\r\n", *rewritten.content]
-
-
-def _save(save: Save) -> str:
-    where = f"field {save.field}" if save.field else "body"
-    return f"save {save.name} from {where} between {_quoted(save.before)} {_quoted(save.after)}"
-
-
-def _quoted(given: str) -> str:
-    """A TEXT of the grammar."""
-    octets = given.encode("utf-8")
-    escapes = {ord("\\"): "\\\\", ord('"'): '\\"', ord("$"): "\\$"}
-    return '"' + "".join(escapes.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in octets) + '"'
 
 
 def _name(given: str) -> str:
