@@ -70,10 +70,13 @@ def _lines(fields: Fields, name: str) -> list[str]:
 
 
 def _places(text: str, value: str) -> Iterable[int]:
+    """Where it stands by itself: no part of a longer word or number."""
     at = text.find(value)
     while at >= 0:
-        yield at
-        at = text.find(value, at + len(value))
+        end = at + len(value)
+        if not (text[max(at - 1, 0) : at].isalnum() and value[0].isalnum()) and not (text[end : end + 1].isalnum() and value[-1].isalnum()):
+            yield at
+        at = text.find(value, end)
 
 
 def _between(text: str, value: str, lines: Sequence[str], places: Iterable[int], fit: Callable[[str], bool]) -> tuple[str, str] | None:
