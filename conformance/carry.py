@@ -233,5 +233,5 @@ def _keys(unit: Unit, path: str, request: Request) -> list[tuple[str, ...]]:
 
 
 def _singular(path: str) -> str:
-    word = re.sub("[^A-Za-z0-9]+", "", path.rpartition("/")[2]).lower() or "its"
-    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
+    word = re.sub("[^A-Za-z0-9]+", "", path.rpartition("/")[2]).lower()
+    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s") or "its"
