@@ -102,6 +102,7 @@ class Stage:
         while left:
             assert self.player is not None
             alone = {place for place, index in enumerate(left) if in_order and writes(sessions[index])}
+            jobs = 1 if len(alone) == len(left) else jobs
             played = self.player.play([sessions[index] for index in left], jobs=jobs, alone=alone, progress=progress)
             for index, observations in zip(left, played, strict=True):
                 for position, item in enumerate(observations if self.watch is not None else ()):
@@ -115,12 +116,12 @@ class Stage:
             died = [target for target in self.targets if target.died() is not None]
             if not died:
                 break
-            for target in died:
-                self.deaths[target.name] += 1
             if jobs > 1 and len(left) > 1:
-                crowd = [Death(target.name, (), target.died() or "") for target in died]
+                crowd = [Death(target.name, (), target.died() or "") for target in died]  # one more is counted where it comes back
                 jobs = 1
             else:
+                for target in died:
+                    self.deaths[target.name] += 1
                 left = self._bury(result, died, sessions, left)
                 crowd = []
             if max(self.deaths.values()) > self.deaths_max:

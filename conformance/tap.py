@@ -135,13 +135,13 @@ _SAFE = {b"GET", b"HEAD", b"OPTIONS", b"TRACE"}  # RFC 9110 section 9.2.1
 
 
 def writes(session: Session) -> bool:
-    """Whether it may change what other sessions see: anything but requests whose methods are safe."""
+    """Whether it may change what other sessions see: all but requests whose methods are safe."""
     return any(_may_write(exchange) for exchange in session)
 
 
 def _may_write(exchange: Exchange) -> bool:
     methods = {method for method, _ in exchange.requests}
-    return not methods or bool(methods - _SAFE) or b"\nUpgrade:" in exchange.text or "websocket" in needs(exchange)
+    return not methods or bool(methods - _SAFE) or b"\n> upgrade:" in exchange.text.lower() or "websocket" in needs(exchange)
 
 
 def text(session: Sequence[Exchange], app: str) -> bytes:
