@@ -55,7 +55,6 @@ class Rewritten:
     target: Parts
     fields: list[tuple[str, Parts]]
     content: Parts
-    length: int  # of the content, where what is saved is as long as it was
     givers: frozenset[int]  # the entries whose answers it needs
 
 
@@ -70,7 +69,7 @@ _PERCENT = _Coding(unquote, lambda value: quote(value, safe=""))
 _JSON = _Coding(lambda raw: json.loads(f'"{raw}"', strict=False), lambda value: json.dumps(value)[1:-1])
 _NUMBER = _Coding(lambda raw: raw, lambda value: value if re.fullmatch(r"-?[1-9][0-9]*", value) else "1")
 _Visit = Callable[[str, str, _Coding, str], str]  # name, raw value, coding, where: what stands there instead of it
-_MARK = "\0\x1fsecret {}\x1f\0"  # stands for a saved value until its length is known; in no text that anybody sends
+_MARK = "\0\x1fsecret {}\x1f\0"  # stands for a saved value; in no text that anybody sends
 _MARKED = re.compile("\0\x1fsecret ([A-Za-z0-9._-]+)\x1f\0")
 
 
@@ -122,7 +121,6 @@ class Secrets:
         self._taken = set(self._names.values())
         self._numbers: Counter[str] = Counter()
         self._values = _Replacements()
-        self._by_name: dict[str, str] = {}
         self._replacements: dict[tuple[_Coding, ...], _Replacements] = {}  # made when all are found
         self._givers: dict[str, int] = {}  # by a secret's name
 
@@ -138,7 +136,6 @@ class Secrets:
                 return raw
 
             self._walk(entry, visit)
-        self._by_name = {secret.name: secret.value for secret in self.found.values()}
 
     def rewrite(self, entry: Entry) -> Rewritten:
         def visit(name: str, raw: str, coding: _Coding, where: str) -> str:
@@ -151,12 +148,10 @@ class Secrets:
         content = self._everywhere(content, _JSON, _FORM, _PLAIN)
         whole = "".join((target, *(value for _, value in fields), content))
         used = set(_MARKED.findall(whole))
-        parts = _parts(content, "utf-8")
         return Rewritten(
             _parts(target, "ascii"),
             [(name, _parts(value, "utf-8")) for name, value in fields],
-            parts,
-            sum(len(part) if isinstance(part, bytes) else len(self._by_name[part].encode()) for part in parts),
+            _parts(content, "utf-8"),
             frozenset(self._givers[name] for name in used),
         )
 

@@ -59,7 +59,7 @@ def text(har: Har, name: str, secrets: Secrets | None) -> str:
 
 def _as_it_is(entry: Entry) -> Rewritten:
     fields: list[tuple[str, Parts]] = [(name, [value.encode()]) for name, value in entry.fields]
-    return Rewritten([entry.target.encode()], fields, [entry.content], len(entry.content), frozenset())
+    return Rewritten([entry.target.encode()], fields, [entry.content], frozenset())
 
 
 def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts:
@@ -78,8 +78,10 @@ def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts
         parts += [b"; " if index else b"Cookie: ", *value]
     if cookies:
         parts.append(b"\r\n")
-    if rewritten.length or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
-        parts.append(f"Content-Length: {rewritten.length}\r\n".encode())
+    if any(rewritten.content) or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
+        saved = [part for part in rewritten.content if isinstance(part, str)]
+        length = sum(len(part) for part in rewritten.content if isinstance(part, bytes))
+        parts += [b"Content-Length: ", "+".join((str(length), *saved)) if saved else str(length).encode(), b"\r\n"]
     return [*parts, b"\r\n", *rewritten.content]
 
 
