@@ -24,7 +24,7 @@ class Save(NamedTuple):
 
     def __str__(self) -> str:
         where = f"field {self.field}" if self.field else "body"
-        return f"save {self.name} from {where} between {_quoted(self.before)} {_quoted(self.after)}"
+        return f"save {self.name} from {where} between {quoted(self.before)} {quoted(self.after)}"
 
 
 def cookie(name: str, cookie: str, value: str, fields: Fields) -> Save | None:
@@ -101,8 +101,8 @@ def _first(lines: Sequence[str], before: str, after: str) -> str | None:
     return None
 
 
-def _quoted(given: str) -> str:
+def quoted(given: str, encoding: str = "utf-8") -> str:
     """A TEXT of the grammar."""
-    octets = given.encode("utf-8", "surrogateescape")
+    octets = given.encode(encoding, "surrogateescape" if encoding == "utf-8" else "strict")
     escapes = {ord("\\"): "\\\\", ord('"'): '\\"', ord("$"): "\\$"}
     return '"' + "".join(escapes.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in octets) + '"'

@@ -449,7 +449,8 @@ def test_a_file_that_cannot_grow_ends_it(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 
-    with upstream(answers) as address, recording(address, tmp_path / "file", preexec_fn=limit) as proxy, proxy.connect() as connection:
+    file = tmp_path / "file"
+    with upstream(answers) as address, recording(address, file, "--no-answers", preexec_fn=limit) as proxy, proxy.connect() as connection:
         for _ in range(50):
             try:
                 connection.sendall(GET)
