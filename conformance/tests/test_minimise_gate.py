@@ -79,6 +79,15 @@ def test_without_it_the_exchange_is_as_it_was_played(folder: Path) -> None:
     assert json.loads((folder / "bridgecheck-report" / "run.json").read_text())["minimised"] == {}
 
 
+def test_two_runs_find_the_same_smallest_exchanges_whatever_the_jobs(folder: Path) -> None:
+    for name, jobs in (("one", "1"), ("two", "24")):
+        command = ("apps:good", "--candidate", "uvicorn:http=h11", "--twin", "off", "--traffic", "own.exchange", "--jobs", jobs)
+        gate(*command, "--report", name, cwd=folder, minimise=True)
+    one, two = ({path.name: path.read_bytes() for path in sorted((folder / name).glob("exchanges/*"))} for name in ("one", "two"))
+    assert one == two and any(b"minimised from" in text for text in one.values())
+    assert (folder / "one" / "report.json").read_bytes() == (folder / "two" / "report.json").read_bytes()
+
+
 def test_the_schema_demands_both_sizes() -> None:
     schema = json.loads((HERE.parent / "report" / "run.schema.json").read_text())
     part = schema["properties"]["minimised"] | {"$defs": schema["$defs"]}
