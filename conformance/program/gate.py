@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bridgecheck.conformance import report, tap
+from bridgecheck.conformance.autobahn import drive
 from bridgecheck.conformance.bucket import Bucket
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
@@ -22,7 +23,7 @@ from bridgecheck.spec.validator import RELIANCE
 
 from . import options
 
-TAPS = ("spec", "recorded")
+TAPS = ("spec", "recorded", "autobahn")
 _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 
 
@@ -39,7 +40,14 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     type=click.Choice(["quick", "default", "deep"]),
     default="default",
     show_default=True,
-    help="quick leaves out the cases that wait.",
+    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes a quarter of an hour.",
+)
+@click.option(
+    "--autobahn",
+    "autobahn_cases",
+    multiple=True,
+    metavar="CASE",
+    help="Of Autobahn's cases these alone, in any tier: by number, or by a pattern such as '7.*'.",
 )
 @click.option("--without", multiple=True, metavar="NEED", help="Leave out exchanges that need this, such as websocket or process.")
 @click.option("--twin", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Run the reference twice, to know noise.")
@@ -62,6 +70,7 @@ def gate(
     taps: str,
     traffic: tuple[Path, ...],
     tier: str,
+    autobahn_cases: tuple[str, ...],
     without: tuple[str, ...],
     twin: str,
     fail_on: str,
@@ -91,10 +100,12 @@ def gate(
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
     if "recorded" in chosen and traffic:
         found.append(tap.recorded(traffic))
+    if "autobahn" in chosen and (tier == "deep" or autobahn_cases) and drive.available():
+        found.append(tap.autobahn(autobahn_cases))
     found = [tap.without(one, set(without)) for one in found]
-    not_tried = _not_tried(chosen, traffic, tier, without, tap.speaks_websocket(found))
+    not_tried = _not_tried(chosen, traffic, tier, autobahn_cases, without, tap.speaks_websocket(found))
     if not found:
-        raise UsageError("nothing to play: the tap recorded needs --traffic")
+        raise UsageError("\n".join(["nothing to play:", *(f"  {item}" for item in not_tried)]))
     check_app(own, python)
 
     console = Console(stderr=True, soft_wrap=True)
@@ -143,14 +154,22 @@ def _progress(console: Console) -> Iterator[Tick]:
         yield tick
 
 
-def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without: tuple[str, ...], websocket: bool) -> list[str]:
+def _not_tried(
+    chosen: list[str], traffic: tuple[Path, ...], tier: str, autobahn_cases: tuple[str, ...], without: tuple[str, ...], websocket: bool
+) -> list[str]:
     missing = [f"tap {name}: left out by --taps" for name in TAPS if name not in chosen]
     if "recorded" in chosen and not traffic:
         missing.append("the app's own routes: no --traffic was given")
     if tier == "quick" and "spec" in chosen:
         missing.append("spec cases that wait or start a server of their own: left out by --tier quick")
+    if "autobahn" in chosen and not autobahn_cases and tier != "deep":
+        missing.append("Autobahn's WebSocket cases: only --tier deep plays them")
+    elif "autobahn" in chosen and not drive.available():
+        missing.append(f"Autobahn's WebSocket cases: kosoku, which runs them, is not installed ({drive.HOW_TO_GET_IT})")
+    elif "autobahn" in chosen and autobahn_cases:
+        missing.append(f"Autobahn's other WebSocket cases: --autobahn chose {', '.join(autobahn_cases)}")
     if tier == "deep":
-        missing.append("exploration: no tap explores yet, deep is the default tier")
+        missing.append("exploration: no tap explores yet")
     missing += [f"what needs {need}: left out by --without" for need in dict.fromkeys(without)]
     if not websocket and "websocket" not in without:
         missing.append("WebSocket: no exchange speaks it")
