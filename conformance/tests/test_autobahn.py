@@ -178,9 +178,12 @@ def test_a_code_and_no_code_are_another_value() -> None:
 # --- servers that end, or do not ---------------------------------------------------------------------------------------------------------
 
 
+def probe(server: str) -> Target:
+    return Target(server, parse_server(server), App(tap.PROBE, app_dir=str(files("bridgecheck.spec"))), python=sys.executable)
+
+
 def targets(*how: str) -> list[Target]:
-    probe = App(tap.PROBE, app_dir=str(files("bridgecheck.spec")))
-    return [Target(name, parse_server(ECHO.replace("HOW", name)), probe, python=sys.executable) for name in how]
+    return [probe(ECHO.replace("HOW", name)) for name in how]
 
 
 def test_of_cases_side_by_side_the_one_that_ends_a_server_is_known_and_the_others_are_played() -> None:
@@ -209,6 +212,12 @@ def test_what_hangs_without_a_word_is_ended_with_its_process(monkeypatch: pytest
     monkeypatch.setattr(drive, "GRACE_SECONDS", 0.3)
     ((only,),) = drive.play(["1.1.1"], targets("right"))
     assert only[case.KEY]["behavior"] == case.NO_END
+
+
+def test_a_server_that_pings_meanwhile_fails_no_case() -> None:
+    """Autobahn's own of a thousand messages ends at the first ping."""
+    ((only,),) = drive.play(["9.7.1"], [probe("uvicorn:ws-ping-interval=0.005")])
+    assert only[case.KEY]["behavior"] == "OK", only
 
 
 def test_a_runner_that_does_not_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
