@@ -14,6 +14,7 @@ from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
 from .importing import import_
+from .init import init
 from .play import play
 from .record import record
 from .selftest import selftest
@@ -59,6 +60,7 @@ def commands() -> None:
 
 commands.add_command(gate)
 commands.add_command(import_)
+commands.add_command(init)
 commands.add_command(play)
 commands.add_command(record)
 commands.add_command(selftest)

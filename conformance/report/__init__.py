@@ -103,12 +103,17 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
         "quirks": [{"name": q.name, "reason": q.reason, "exchanges": outcome.quirks[q.name]} for q in quirks()],
         "routes": [
             {
-                "route": name,
-                "played": route.played,
-                "statuses": sorted(route.statuses),
-                "verdict": "different" if route.differs else "same",
+                "route": row.name,
+                "method": row.method,
+                "path": row.path,
+                "listed": row.listed,
+                "played": row.played,
+                "taps": dict(sorted(row.taps.items())),
+                "statuses": sorted(row.statuses),
+                "answered": {target: dict(sorted(who.items())) for target, who in row.answered.items()},
+                "verdict": row.verdict,
             }
-            for name, route in sorted(outcome.routes.items())
+            for row in outcome.routes
         ],
     }
 
@@ -163,7 +168,7 @@ def write(folder: Path, outcome: Outcome, app: str, servers: list[str], options:
     """All files of a report. The exchanges come first and report.json last, so that whoever finds it finds what it names."""
     for bucket in outcome.buckets:
         sighting = bucket.shortest
-        own = app if sighting.tap == "recorded" else tap.PROBE
+        own = tap.PROBE if sighting.tap in ("spec", "autobahn") else app
         write_whole(folder / exchange_file(bucket), tap.text(sighting.session, own))
     for breach in outcome.breaches:
         write_whole(folder / exchange_file(breach), tap.text(breach.session, app))

@@ -50,7 +50,7 @@ def test_a_right_echo_is_the_same_and_what_was_not_chosen_is_named(folder: Path)
     report = _report(folder)
     assert report["exchanges"]["by_tap"] == {"autobahn": 3}
     assert report["buckets"] == []
-    assert f"Autobahn's other WebSocket cases: --autobahn chose {', '.join(QUICK)}" in report["not_tried"]
+    assert f"Autobahn's other cases: --autobahn chose {', '.join(QUICK)}" in report["not_tried"]
 
 
 def test_a_wrong_echo_turns_red_with_who_is_wrong_and_is_shown_again_by_the_command(folder: Path) -> None:
@@ -71,19 +71,20 @@ def test_a_wrong_echo_turns_red_with_who_is_wrong_and_is_shown_again_by_the_comm
 
 
 @pytest.mark.parametrize(
-    ("tier", "chosen", "there", "said"),
+    ("name", "tier", "chosen", "there", "said"),
     [
-        ("default", (), True, "Autobahn's WebSocket cases: only --tier deep plays them"),
-        ("deep", (), False, f"Autobahn's WebSocket cases: kosoku, which runs them, is not installed ({drive.HOW_TO_GET_IT})"),
-        ("default", ("1.*",), False, f"Autobahn's WebSocket cases: kosoku, which runs them, is not installed ({drive.HOW_TO_GET_IT})"),
-        ("deep", (), True, None),
+        ("spec", "default", (), True, "Autobahn's cases: only --tier deep plays them"),
+        ("spec", "deep", (), True, "Autobahn's cases: left out by --taps"),
+        ("autobahn", "deep", (), False, f"Autobahn's cases: kosoku, which runs them, is not installed ({drive.HOW_TO_GET_IT})"),
+        ("autobahn", "default", ("1.*",), False, f"Autobahn's cases: kosoku, which runs them, is not installed ({drive.HOW_TO_GET_IT})"),
+        ("autobahn", "deep", (), True, None),
     ],
 )
 def test_cases_that_are_not_played_are_named(
-    monkeypatch: pytest.MonkeyPatch, tier: str, chosen: tuple[str, ...], there: bool, said: str | None
+    monkeypatch: pytest.MonkeyPatch, name: str, tier: str, chosen: tuple[str, ...], there: bool, said: str | None
 ) -> None:
     monkeypatch.setattr(drive, "available", lambda: there)
-    missing = program._not_tried(["spec", "recorded", "autobahn"], (Path("x"),), tier, chosen, (), True)
+    missing = program._not_tried([name], (), tier, chosen, (), True)
     assert [item for item in missing if "Autobahn" in item] == ([said] if said else [])
 
 
