@@ -98,7 +98,7 @@ class Gate:
 
     def run(self) -> Outcome:
         """Play everything. Raises BridgecheckError where a target was never ready or "same" cannot be earned."""
-        for own_app in (False, True):
+        for own_app in (True, False):  # an app that does not start is told at once
             taps = [tap for tap in self.plan.taps if tap.own_app == own_app and tap.sessions]
             if taps or (own_app and self.plan.routes):
                 self._stage(own_app, taps)
