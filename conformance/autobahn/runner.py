@@ -23,8 +23,8 @@ def _frame(entry: tuple[Any, ...]) -> str | None:
         return f"waited {entry[1]:g} s" if entry[0] == "CT" else None
     (length, data), opcode, final, reserved = entry[1:5]
     data = str(data)
-    if opcode == 8 and data.startswith("0x") and length >= 2:
-        octets = bytes.fromhex(data[2:].partition(" ")[0])
+    if opcode == 8 and length >= 2:  # in hexadecimal digits where it is no UTF-8
+        octets = bytes.fromhex(data[2:].partition(" ")[0]) if data.startswith("0x") else data.encode("utf-8", "replace")
         data = f"{int.from_bytes(octets[:2])} {octets[2:].decode('utf-8', 'backslashreplace')}".rstrip()
     words = ["sent" if entry[0] == "TF" else "received", _OPCODES.get(opcode, f"opcode {opcode}")]
     words += [*(["more"] if not final else []), *([f"reserved bits {reserved}"] if reserved else []), data]

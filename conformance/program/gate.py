@@ -46,7 +46,7 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     type=click.Choice(["quick", "default", "deep"]),
     default="default",
     show_default=True,
-    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes a quarter of an hour.",
+    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes 10 to 20 minutes.",
 )
 @click.option(
     "--autobahn",
