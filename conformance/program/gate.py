@@ -26,6 +26,7 @@ from . import options
 
 TAPS = ("spec", "recorded", "routes", "autobahn")
 ROUTES_SHOWN = 8
+CARRIED_MAX = 12  # lines of what is carried
 _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 
 
@@ -41,6 +42,7 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.option(
     "--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic."
 )
+@options.carry
 @click.option(
     "--tier",
     type=click.Choice(["quick", "default", "deep"]),
@@ -75,6 +77,7 @@ def gate(
     reference: str,
     taps: str | None,
     traffic: tuple[Path, ...],
+    carry: bool,
     tier: str,
     autobahn_cases: tuple[str, ...],
     without: tuple[str, ...],
@@ -110,7 +113,7 @@ def gate(
     probe = options.probe()
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
     if "recorded" in chosen and traffic:
-        found.append(tap.recorded(traffic))
+        found.append(tap.recorded(traffic, carry))
     if "autobahn" in chosen and drive.available():
         found.append(tap.autobahn(autobahn_cases))
     found = [tap.without(one, set(without)) for one in found]
@@ -133,6 +136,7 @@ def gate(
         f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}",
         highlight=False,
     )
+    _print_carried(console, [told for one in found for told in one.carried])
     plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
@@ -190,6 +194,16 @@ def _not_tried(
     if not websocket and "websocket" not in without:
         missing.append("WebSocket: no exchange speaks it")
     return missing
+
+
+def _print_carried(console: Console, carried: list[str]) -> None:
+    """Which values of requests will not be the recorded ones."""
+    if carried:
+        console.print("carried, from an answer to later requests (--no-carry plays what was recorded):", highlight=False)
+    for told in carried[:CARRIED_MAX]:
+        console.print(f"  {escape(told)}", highlight=False)
+    if len(carried) > CARRIED_MAX:
+        console.print(f"  and {len(carried) - CARRIED_MAX} more, which the report lists", highlight=False)
 
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:
