@@ -255,14 +255,16 @@ HINT = b"x-hint"
 
 async def offers_early_hints(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Takes a hint and hands it on in a field of the response, by which a proxy that knows of it is right."""
-    links: list[bytes] = []
+    held: list[Event] = []  # a hint may come behind the start of the response
 
     async def mutated(event: Event) -> None:
-        if event["type"] == "http.response.early_hint":
-            links.extend(event["links"])
-        elif event["type"] == "http.response.start":
-            await send({**event, "headers": [*((HINT, link) for link in links), *event["headers"]]})
+        if event["type"] == "http.response.start":
+            held.append(event)
+        elif event["type"] == "http.response.early_hint" and held:
+            held[0] = {**held[0], "headers": [*((HINT, link) for link in event["links"]), *held[0]["headers"]]}
         else:
+            while held:
+                await send(held.pop())
             await send(event)
 
     await inner({**scope, "extensions": {**(scope.get("extensions") or {}), "http.response.early_hint": {}}}, receive, mutated)

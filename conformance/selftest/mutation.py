@@ -257,7 +257,13 @@ MUTATIONS: dict[str, Mutation] = {
     "refuses-a-second-close": Mutation(()),
     "takes-a-second-close": Mutation(("websocket-app-closes-twice",), right="refuses-a-second-close"),
     # the handshake of a WebSocket
-    "answers-any-key-alike": _writes("websocket-opens", (rb"(?i)\r\nsec-websocket-accept: [^\r]*", b"\r\nSec-WebSocket-Accept: same")),
+    "opens-without-server": Mutation((), Wire(), function="opens-without-server"),
+    "answers-any-key-alike": Mutation(
+        ("websocket-opens",),
+        Wire(response=((rb"(?i)\r\nsec-websocket-accept: [^\r]*", b"\r\nSec-WebSocket-Accept: same"),)),
+        function="opens-without-server",
+        right="opens-without-server",
+    ),
     "opens-with-joined-fields": _events("websocket-fields-of-the-handshake"),
     "opens-without-origin": _events("websocket-from-another-origin"),
     "opens-with-undecoded-paths": _events("websocket-path-and-query"),
@@ -266,9 +272,10 @@ MUTATIONS: dict[str, Mutation] = {
     "takes-a-vertical-tab-for-a-line-end": _reads("websocket-control-octet-in-field-value", (rb"\x0b", b"\r\n")),
     "chooses-a-subprotocol-itself": _events("websocket-subprotocol-none"),
     "answers-any-subprotocol": _writes(
-        "websocket-subprotocol-not-offered websocket-subprotocol-as-field",
+        "websocket-subprotocol-not-offered",
         (rb"^(HTTP/1\.1 [^\r]*\r\n)", rb"\1Sec-WebSocket-Protocol: unoffered\r\n"),
     ),
+    "lets-fields-name-the-subprotocol": _events("websocket-subprotocol-as-field"),
     "accepts-with-each-field-once": _events("websocket-fields-of-the-accept"),
     "takes-no-fields-but-a-list": _events("websocket-fields-of-the-accept-from-generator"),
     "never-says-connect": _events("websocket-accept-without-receiving"),
@@ -281,7 +288,7 @@ MUTATIONS: dict[str, Mutation] = {
     "takes-early-frames-for-a-request": _reads("websocket-message-before-the-accept", (rb"\r\nUpgrade: websocket(?=.*\r\n\r\n\x81)", b"")),
     "makes-frames-of-any-octets": _reads(
         "websocket-octets-that-are-no-frame-before-the-accept",
-        _other(b"GARBAGE\r\n", _frame(0x81, b"junk")),
+        _other(b"GARBAGE", _frame(0x81, b"junk")),
     ),
     "takes-any-version": _reads(
         "websocket-version-8 websocket-without-version",
@@ -297,7 +304,9 @@ MUTATIONS: dict[str, Mutation] = {
     "looks-for-upgrade-alone": _reads(
         "websocket-upgrade-in-a-list websocket-upgrade-on-two-lines", (rb"keep-alive(, |\r\nConnection: )Upgrade", b"keep-alive")
     ),
-    "takes-content-for-frames": _reads("websocket-with-content", (rb"Content-Length: 8\r\n", b"")),
+    "takes-content-for-frames": Mutation(
+        ("websocket-with-content",), Wire(request=((rb"Content-Length: 8\r\n", b""),)), function="begins-with-a-message"
+    ),
     "agrees-to-any-extension": _writes(
         "websocket-deflate-with-bad-window websocket-unknown-extension",
         (HEAD % b"101", rb"\1Sec-WebSocket-Extensions: permessage-deflate\r\n"),

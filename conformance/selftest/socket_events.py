@@ -43,7 +43,6 @@ def _of_type(type_: str, change: Callable[[Event], dict[str, Any]]) -> Callable[
 
 # --- the scope, and what the app receives -----------------------------------------------------------------------------------------------
 
-opens_with_ports_as_text = events.ports_as_text
 opens_with_joined_fields = events.joins_fields
 opens_without_origin = events._fields(lambda fields: [field for field in fields if field[0] != b"origin"])
 opens_with_undecoded_paths = events.does_not_decode
@@ -54,6 +53,9 @@ hands_texts_on_as_bytes = _receives(
     lambda event: {"type": event["type"], "bytes": event["text"].encode()} if event.get("text") is not None else event
 )
 reports_any_close_as_1000 = _receives(_of_type("websocket.disconnect", lambda event: {"code": 1000}))
+
+
+opens_without_server = events._scope(lambda scope: {"server": None})  # right; behind a proxy the port is another one than the target's
 
 
 async def never_says_connect(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +83,17 @@ async def never_tells_that_a_socket_ended(inner: App, scope: Scope, receive: Rec
         if event["type"] == "websocket.disconnect":
             await asyncio.sleep(3600)
         return event
+
+    await inner(scope, mutated, send)
+
+
+async def begins_with_a_message(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    given = 0
+
+    async def mutated() -> Event:
+        nonlocal given
+        given += 1
+        return {"type": "websocket.receive", "text": "hi"} if given == 2 else await receive()
 
     await inner(scope, mutated, send)
 
@@ -126,6 +139,9 @@ async def chooses_a_subprotocol_itself(inner: App, scope: Scope, receive: Receiv
 
 
 accepts_with_each_field_once = _sends(_of_type("websocket.accept", lambda event: {"headers": list(dict(event["headers"]).items())}))
+lets_fields_name_the_subprotocol = _sends(
+    _of_type("websocket.accept", lambda event: {"headers": [], "subprotocol": dict(event["headers"])[b"sec-websocket-protocol"].decode()})
+)
 takes_no_fields_but_a_list = _sends(
     _of_type("websocket.accept", lambda event: {"headers": event["headers"] if isinstance(event["headers"], list) else []})
 )
