@@ -286,10 +286,7 @@ MUTATIONS: dict[str, Mutation] = {
     "answers-a-rejection-with-500": _writes("websocket-rejected-without-receiving", (HEAD % b"403", b"HTTP/1.1 500 Error\r\n")),
     "takes-denials-for-rejections": _events("websocket-denied websocket-denied-in-pieces websocket-denied-without-body"),
     "takes-early-frames-for-a-request": _reads("websocket-message-before-the-accept", (rb"\r\nUpgrade: websocket(?=.*\r\n\r\n\x81)", b"")),
-    "makes-frames-of-any-octets": _reads(
-        "websocket-octets-that-are-no-frame-before-the-accept",
-        _other(b"GARBAGE", _frame(0x81, b"junk")),
-    ),
+    "reads-early-octets-as-a-message": _events("websocket-octets-that-are-no-frame-before-the-accept"),
     "takes-any-version": _reads(
         "websocket-version-8 websocket-without-version",
         (rb"Sec-WebSocket-Version: 8", b"Sec-WebSocket-Version: 13"),
@@ -305,7 +302,7 @@ MUTATIONS: dict[str, Mutation] = {
         "websocket-upgrade-in-a-list websocket-upgrade-on-two-lines", (rb"keep-alive(, |\r\nConnection: )Upgrade", b"keep-alive")
     ),
     "takes-content-for-frames": Mutation(
-        ("websocket-with-content",), Wire(request=((rb"Content-Length: 8\r\n", b""),)), function="begins-with-a-message"
+        ("websocket-with-content",), Wire(request=((rb"Content-Length: 8\r\n", b""),)), function="reads-early-octets-as-a-message"
     ),
     "agrees-to-any-extension": _writes(
         "websocket-deflate-with-bad-window websocket-unknown-extension",

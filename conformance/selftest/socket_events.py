@@ -87,7 +87,7 @@ async def never_tells_that_a_socket_ended(inner: App, scope: Scope, receive: Rec
     await inner(scope, mutated, send)
 
 
-async def begins_with_a_message(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+async def reads_early_octets_as_a_message(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
     given = 0
 
     async def mutated() -> Event:
