@@ -21,7 +21,7 @@ ROOTS = {
     "bridgecheck.spec": Path("spec"),
     "bridgecheck.demo": Path("demo"),
 }
-DATA = {".pyi", ".toml", ".json", ".html", ".css", ".js", ".j2", ".exchange"}
+DATA = {".pyi", ".toml", ".json", ".html", ".css", ".js", ".j2", ".txt", ".exchange"}
 
 
 def packages() -> dict[str, Path]:

@@ -73,10 +73,12 @@ class Lifespan:
 
     async def send(self, message: dict[str, Any]) -> None:
         kind = message["type"]
-        assert kind in ("lifespan.startup.complete", "lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed")
+        # AssertionError is what uvicorn raises. No assert statement, since pytest puts words of its own into those.
+        if kind not in ("lifespan.startup.complete", "lifespan.startup.failed", "lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            raise AssertionError
         in_startup = kind.startswith("lifespan.startup")
-        assert self._started.is_set() is not in_startup, _TRANSITION
-        assert not self._ended.is_set(), _TRANSITION
+        if self._started.is_set() is in_startup or self._ended.is_set():
+            raise AssertionError(_TRANSITION)
         (self._started if in_startup else self._ended).set()
         if kind.endswith("failed"):
             if in_startup:

@@ -8,9 +8,10 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import FrameType
 
 from . import _bridge, faces, websocket
@@ -71,13 +72,13 @@ def default_fields(options: Options) -> list[tuple[bytes, bytes]]:
 
 
 class Server:
-    """A run of the server. `started` once it listens, `unix_socket` where it listens on a file."""
+    """A run of the server. `started` once it listens, `unix_socket` where it listens on a file; `should_exit` is for whoever has it end."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.started = False
         self.unix_socket: UnixSocket | None = None
-        self._should_exit = False
+        self.should_exit = False
         self._force_exit = False
         self._signals: list[int] = []
         self._max_requests = options.limit_max_requests
@@ -91,11 +92,12 @@ class Server:
         with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
             runner.run(self.serve())
 
-    async def serve(self) -> None:
-        with self._captured_signals():
-            await self._serve()
+    async def serve(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        """`sockets`, bound ones, are taken over and listened on in place of the options' address."""
+        with self.capture_signals():
+            await self._serve(sockets)
 
-    async def _serve(self) -> None:
+    async def _serve(self, sockets: Sequence[socket.socket] | None) -> None:
         process_id = os.getpid()
         app = load(self.options.app, factory=self.options.factory, interface=self.options.interface)
         self._lifespan = Lifespan(app.call, app.asgi_version, self.options.lifespan)
@@ -109,7 +111,7 @@ class Server:
         self._end = self._close_with_loop()
         await anext(self._end)
         try:
-            await self._listen()
+            await self._listen(sockets)
         except OSError as error:
             logger.error(error)
             await self._lifespan.shutdown()
@@ -166,8 +168,12 @@ class Server:
         finally:
             self._native.close()
 
-    async def _listen(self) -> None:
+    async def _listen(self, sockets: Sequence[socket.socket] | None) -> None:
         options = self.options
+        if sockets is not None:
+            for sock in sockets:
+                self._native.listen(sock.detach(), options.backlog)
+            return  # whoever bound them knows where
         if options.uds is not None:
             self.unix_socket = UnixSocket(options.uds)
             self._native.listen(self.unix_socket.socket.detach(), options.backlog)
@@ -192,7 +198,7 @@ class Server:
         )
 
     def _is_over(self) -> bool:
-        if self._should_exit:
+        if self.should_exit:
             return True
         if self._max_requests is not None and self._native.total_requests >= self._max_requests:
             logger.info("Maximum request limit of %d exceeded. Terminating process.", self._max_requests)
@@ -223,7 +229,7 @@ class Server:
                     await asyncio.sleep(_TICK)
 
     @contextlib.contextmanager
-    def _captured_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Iterator[None]:
         """Take SIGINT and SIGTERM; at the end give them back and raise again what came, so that it does what it would have done."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -239,7 +245,7 @@ class Server:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)
-        if self._should_exit and number == signal.SIGINT:
+        if self.should_exit and number == signal.SIGINT:
             self._force_exit = True
         else:
-            self._should_exit = True
+            self.should_exit = True

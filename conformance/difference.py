@@ -121,7 +121,7 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return "count"
     if isinstance(reference, tuple) and _types(reference) != _types(candidate):
         return f"{_types(reference)}→{_types(candidate)}"
-    if path.startswith("response.") and path.endswith(".field[date]") and not all(map(_near, reference, candidate)):
+    if path.startswith("response.") and path.endswith(".field[date]") and not all(map(near, reference, candidate)):
         return "time"
     return "value"
 
@@ -138,7 +138,7 @@ _DATE = re.compile(rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0
 _CLOCKS_APART = 60.0  # seconds; beyond that one of them is wrong
 
 
-def _near(reference: bytes, candidate: bytes) -> bool:
+def near(reference: bytes, candidate: bytes) -> bool:
     """Whether both are dates as they should be, of about the same time."""
     if not _DATE.fullmatch(reference) or not _DATE.fullmatch(candidate):
         return False

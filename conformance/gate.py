@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import route_list
 from ._player import Exchange
 from .application_rules import ApplicationRules, Breach
-from .bucket import Bucket, buckets, routes
+from .bucket import Bucket, buckets
 from .demand import Demand
 from .difference import Difference, differences
 from .errors import NotEarned
 from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
+from .route import Route, RouteTable
 from .stage import Death, Result, Stage, has_own_start
-from .tap import Session, Tap
+from .tap import Session, Tap, of_routes
 from .target import Target
 from .weight import at_least, quirks
 
@@ -42,15 +44,7 @@ class Plan:
     jobs: int
     patience: float
     fail_on: str
-
-
-@dataclass
-class Route:
-    """How a route of the user's app was played."""
-
-    played: int = 0
-    statuses: set[int] = field(default_factory=set)  # as the reference answered
-    differs: bool = False
+    routes: bool = False  # ask for the routes of the user's app, and play the tap that is made of them
 
 
 @dataclass
@@ -61,7 +55,7 @@ class Outcome:
     noise: set[str]
     quirks: Counter[str]
     exchanges: dict[str, int]  # by tap
-    routes: dict[str, Route]
+    routes: list[Route]  # of the user's app, what was never reached first
     not_tried: list[str]
     targets: list[dict[str, Any]]
     times: dict[str, float]
@@ -89,7 +83,8 @@ class Gate:
         self.found: list[tuple[tuple[Exchange, ...], str, Finding]] = []
         self.noise: set[str] = set()
         self.quirks: Counter[str] = Counter()
-        self.routes: dict[str, Route] = {}
+        self.taps = list(plan.taps)
+        self.table: RouteTable | None = None
         self.not_tried: list[str] = []
         self.times: dict[str, float] = {}
         self.cpu: Counter[str] = Counter()
@@ -101,12 +96,17 @@ class Gate:
 
     def run(self) -> Outcome:
         """Play everything. Raises BridgecheckError where a target was never ready or "same" cannot be earned."""
-        for own_app in (False, True):
+        for own_app in (True, False):  # an app that does not start is told at once
             taps = [tap for tap in self.plan.taps if tap.own_app == own_app and tap.sessions]
-            if taps:
+            if taps or (own_app and self.plan.routes):
                 self._stage(own_app, taps)
+        if not sum(tap.exchanges for tap in self.taps):
+            self.unearned.append("nothing was played: the app has no route that can be asked without a value; give --traffic")
         if self.unearned:
             raise NotEarned(self.unearned)
+        rows = self.table.rows() if self.table else []
+        if unreached := sum(not row.taps for row in rows):
+            self.not_tried.append(f"{unreached} of the app's {sum(row.listed for row in rows)} routes: no exchange reached them")
         if not self.lifetimes:
             self.not_tried.append("signals and exit codes: no exchange with process steps was played")
         self.not_tried += [f"{what}: {', '.join(names)}" for what, names in self.unsupported.items()]
@@ -114,8 +114,8 @@ class Gate:
             buckets(self.found),
             self.noise,
             self.quirks,
-            {tap.name: tap.exchanges for tap in self.plan.taps},
-            self.routes,
+            {tap.name: tap.exchanges for tap in self.taps},
+            rows,
             self.not_tried,
             self.described,
             self.times,
@@ -129,11 +129,26 @@ class Gate:
         with stage.running():
             if not self.described:
                 self.described = [target.describe() for target in stage.targets]
+            if own_app:
+                taps = self._routes(stage, taps)
             for tap in taps:
                 self._tap(stage, tap)
-            self._process(stage, taps[0])
+            if taps:
+                self._process(stage, taps[0])
             for target in stage.targets:
                 self.cpu[target.name] += target.cpu_seconds()
+
+    def _routes(self, stage: Stage, given: list[Tap]) -> list[Tap]:
+        """The taps of the user's app, with the one that is made of its routes where that is wanted."""
+        listed = route_list.ask(stage.targets[0].host, stage.targets[0].port)
+        self.table = RouteTable(listed, [target.name for target in stage.targets])
+        if not self.plan.routes:
+            return given
+        made = of_routes(listed)
+        self.taps.append(made)
+        if not made.sessions:
+            self.not_tried.append("the app's own routes: none that needs no value, and no --traffic was given")
+        return [*given, *([made] if made.sessions else [])]
 
     def _tap(self, stage: Stage, tap: Tap) -> None:
         jobs = 1 if tap.own_app else self.plan.jobs  # the user's app has a state, which exchanges side by side would share
@@ -220,7 +235,7 @@ class Gate:
         return self._doubt(session, played) > 0
 
     def _exchange(self, tap: Tap, session: tuple[Exchange, ...], facts: Sequence[tuple[Facts, ...]]) -> None:
-        """Judge one exchange by all its plays, and count its quirks and routes."""
+        """Judge one exchange by all its plays, and count its quirks and its routes."""
         if not facts:
             return
         exchange = session[-1]
@@ -233,13 +248,8 @@ class Gate:
         for entry in quirks():
             if any(entry.path.fullmatch(path) for path in shared):
                 self.quirks[entry.name] += 1
-        if tap.own_app:
-            statuses = {value for (_, path), value in first.reference.items() if path == "response.status"}
-            for name in routes(exchange):
-                route = self.routes.setdefault(name, Route())
-                route.played += 1
-                route.statuses |= statuses
-                route.differs |= bool(finding.differences)
+        if self.table and tap.own_app:
+            self.table.see(tap.name, exchange, facts[0], bool(finding.differences))
 
     def _deaths(self, stage: Stage, tap: Tap, deaths: Sequence[Death]) -> None:
         for death in deaths:
@@ -248,6 +258,8 @@ class Gate:
             kind = "running→died" if death.target == stage.targets[-1].name else "died→running"
             difference = Difference(death.target, "died", kind, "running", death.story)
             self.say(f"{death.target} died: {death.story.partition(chr(10))[0]}")
+            if self.table and tap.own_app and death.session:
+                self.table.see(tap.name, death.session[-1], [{} for _ in stage.targets], True)
             steady = bool(death.session)  # it died again when everything was played one by one
             session = death.session or tuple(tap.sessions[0][:1])
             self.found.append((session, tap.name, Finding([difference] if steady else [], [] if steady else [difference])))

@@ -30,6 +30,27 @@ def answer():
 """
 
 
+_FIND = """
+def answer():
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec(question) is None
+    except ModuleNotFoundError:  # its package
+        return True
+"""
+
+
+def not_installed(python: str, adapter: adapters.Adapter, environment: Mapping[str, str]) -> str | None:
+    """The distribution to install, where the interpreter has not what the adapter starts. For who asks why a server did not start."""
+    if not adapter.packages:
+        return None
+    try:
+        return adapter.packages[0] if interpreter.ask(python, _FIND, adapter.module, environment) else None
+    except (OSError, interpreter.NoAnswer):
+        return None
+
+
 def installed(python: str, name: str, arguments: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """{"resolved": …, "versions": …} of the adapter `name`. Asked once for the same installation."""
     said = _asked(python, name, tuple(arguments), tuple(sorted(environment.items())))

@@ -3,15 +3,19 @@
 Knows files and the packages that ship them. Knows nothing of targets.
 """
 
+import re
 import signal
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from urllib.parse import quote
 
 from ._player import Exchange, ExchangeError, parse
 from .demand import LEVELS, Demand, DemandError
 from .errors import UsageError
+from .route_list import ListedRoute
 
 MAGIC = b"bridgecheck-exchange 1\n"
 # In the folder of the package bridgecheck.spec, on its own: the Python of a target need not have bridgecheck.
@@ -118,6 +122,25 @@ def recorded(paths: Sequence[Path]) -> Tap:
         for file in inside:
             found.extend(sessions(read(file)))
     return Tap("recorded", True, found)
+
+
+_AS_IT_IS = "/:@!&'()*+,;=~"  # in a path; the dollar begins a value in an exchange's bytes
+
+
+def of_routes(listed: Sequence[ListedRoute] | None) -> Tap:
+    """A first look at the user's app where there is no traffic of it yet: GET, which is safe, of each route that needs no value in its
+    path; of an app that keeps no list, GET of its root."""
+    paths = [item.path for item in listed if item.method == "GET" and "{" not in item.path] if listed is not None else ["/"]
+    names: Counter[str] = Counter()
+    pieces = [MAGIC]
+    for path in paths:
+        name = re.sub("[^A-Za-z0-9_]+", "-", path).strip("-")[:100] or "root"
+        names[name] += 1
+        number = f".{names[name]}" if names[name] > 1 else ""
+        request = [f"> GET {quote(path, safe=_AS_IT_IS)} HTTP/1.1", "> Host: 127.0.0.1", "> Accept: */*", ">"]
+        lines = [f"exchange get-{name}{number}", "origin: routes", "send", *request, "wait response", "end next"]
+        pieces.append("\n".join(["", *lines, ""]).encode())
+    return Tap("routes", True, sessions(parse(b"".join(pieces), "routes")) if paths else [])
 
 
 def text(session: Sequence[Exchange], app: str) -> bytes:

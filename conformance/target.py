@@ -22,7 +22,7 @@ from .adapters import Start
 from .application import OBSERVED, App, check_app
 from .errors import BridgecheckError, NotReady, UsageError
 from .folder import Folder
-from .installation import installed
+from .installation import installed, not_installed
 from .interpreter import last_lines
 from .processes import Peer
 from .server import Server
@@ -338,6 +338,10 @@ class Target:
 
     def _not_ready(self, why: str) -> NotReady:
         lines = self.last_lines()
+        if missing := not_installed(self.python, self._adapter, self.app.variables(self.name)):
+            why = (
+                f"{why}\n  {self.server.name} is not installed for {self.python}; this installs it: {self.python} -m pip install {missing}"
+            )
         said = ["  it wrote last:", *(f"    {line}" for line in lines)] if lines else ["  it wrote nothing"]
         return NotReady("\n".join([f"{self.name} ({self.server.given}) {why}", f"  command: {shlex.join(self._command)}", *said]))
 

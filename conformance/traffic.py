@@ -84,12 +84,12 @@ def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts
 
 def _save(save: Save) -> str:
     where = f"field {save.field}" if save.field else "body"
-    return f"save {save.name} from {where} between {_quoted(save.before)} {_quoted(save.after)}"
+    return f"save {save.name} from {where} between {quoted(save.before)} {quoted(save.after)}"
 
 
-def _quoted(given: str) -> str:
+def quoted(given: str, encoding: str = "utf-8") -> str:
     """A TEXT of the grammar."""
-    octets = given.encode("utf-8")
+    octets = given.encode(encoding)
     escapes = {ord("\\"): "\\\\", ord('"'): '\\"', ord("$"): "\\$"}
     return '"' + "".join(escapes.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in octets) + '"'
 

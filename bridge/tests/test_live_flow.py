@@ -4,11 +4,10 @@ import hashlib
 import re
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from .live import TARGETS, Client, Server, key, request, server_fixture, servers_fixture, wait_until, wait_while_it_moves  # noqa: F401
+from .live import TARGETS, Client, Server, key, request, resident, server_fixture, servers_fixture, wait_until, wait_while_it_moves  # noqa: F401
 
 RECEIVE_BUFFER = 1 << 16
 PIECES, SIZE = 400, 1 << 16  # far more than buffers hold
@@ -132,10 +131,6 @@ def test_an_upload_stalls_while_the_app_does_not_receive(servers: dict[str, Serv
     for target in TARGETS:
         assert 1 << 16 < stalled[target] < 16 << 20, stalled
         assert stalled[target] <= 2 * stalled["uvicorn-uvloop"] and stalled["uvicorn-uvloop"] <= 2 * stalled[target], stalled
-
-
-def resident(server: Server) -> int:
-    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
 
 
 def test_memory_stays_flat_under_a_large_upload(server: Server) -> None:

@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from .live import Server, bridge_fixture, request, server_fixture, wait_until, wait_while_it_moves  # noqa: F401
+from .live import Server, bridge_fixture, request, resident, server_fixture, wait_until, wait_while_it_moves  # noqa: F401
 
 CLIENTS = 500
 WAIT = 0.2
@@ -40,10 +40,6 @@ def test_five_hundred_clients_at_once(server: Server) -> None:
 
 def descriptors(server: Server) -> int:
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
-
-
-def resident(server: Server) -> int:
-    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
 
 
 def come_and_go(server: Server, count: int) -> None:

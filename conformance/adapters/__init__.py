@@ -4,12 +4,16 @@ An adapter starts, and nothing else: no verdict, no comparison and no quirk depe
 add one.
 """
 
+import asyncio
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+App = Callable[..., Awaitable[Any]]  # an ASGI 3 app
 
 TEMPLATE = "template"  # the one that is chosen by the form of SERVER, not by name
 
@@ -67,6 +71,19 @@ class Adapter:
                 raise Unsupported(word)
             found.append((self.own_options[key] if self.own_options is not None else key, None))
         return tuple(found)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it can serve an app object."""
+        return type(self).serve is not Adapter.serve
+
+    async def serve(self, app: App, sock: socket.socket, options: Sequence[str], lifespan: bool, stop: asyncio.Event) -> None:
+        """Serve this app object in the running loop, silently and without taking signals, until `stop` is set.
+
+        `sock` is bound to the address to serve at, and not listening; it may be taken over. `options` are the server's own long options.
+        Raises Unsupported where the server imports its app by name, in a process of its own.
+        """
+        raise Unsupported("it imports the app by name, in a process of its own")
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

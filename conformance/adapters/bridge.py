@@ -1,6 +1,12 @@
 """bridge: bridgecheck's own front end, met as any other server is, by its command line."""
 
-from . import Adapter, Start
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Sequence
+
+from . import Adapter, App, Start
 
 
 class Bridge(Adapter):
@@ -11,6 +17,33 @@ class Bridge(Adapter):
 
     def arguments(self, start: Start) -> list[str]:
         return [start.app, "--host", start.host, "--port", str(start.port), *start.long_options()]
+
+    async def serve(self, app: App, sock: socket.socket, options: Sequence[str], lifespan: bool, stop: asyncio.Event) -> None:
+        from dataclasses import replace
+
+        from bridgecheck.bridge import logs
+        from bridgecheck.bridge.command import serve
+        from bridgecheck.bridge.options import Options
+        from bridgecheck.bridge.server import Server
+
+        class Embedded(Server):
+            def capture_signals(self):
+                return contextlib.nullcontext()  # they are the program's that it is embedded in
+
+        for logger in (logs.logger, logs.access_logger):
+            logger.setLevel(logging.CRITICAL)
+        given = Options(**serve.make_context("serve", ["app:app", *options]).params)
+        server = Embedded(replace(given, app=app, access_log=False, lifespan=given.lifespan if lifespan else "off"))
+
+        async def end() -> None:
+            await stop.wait()
+            server.should_exit = True
+
+        ending = asyncio.create_task(end())
+        try:
+            await server.serve(sockets=[sock])
+        finally:
+            ending.cancel()
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

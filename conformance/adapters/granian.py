@@ -1,6 +1,13 @@
 """granian."""
 
-from . import Adapter, Start
+import asyncio
+import inspect
+import socket
+from collections.abc import Sequence
+
+from . import Adapter, App, Start
+
+_GIVEN = ("ParameterSource.COMMANDLINE", "ParameterSource.ENVIRONMENT")
 
 
 class Granian(Adapter):
@@ -12,6 +19,27 @@ class Granian(Adapter):
     def arguments(self, start: Start) -> list[str]:
         own = ["--interface", "asgi", "--host", start.host, "--port", str(start.port)]
         return [*own, *start.long_options(), start.app]
+
+    async def serve(self, app: App, sock: socket.socket, options: Sequence[str], lifespan: bool, stop: asyncio.Event) -> None:
+        from granian.cli import cli
+        from granian.constants import Interfaces
+        from granian.server.embed import Server
+
+        context = cli.make_context("granian", ["app:app", *options], auto_envvar_prefix="GRANIAN")
+        known = inspect.signature(Server).parameters
+        chosen = {name for name in context.params if str(context.get_parameter_source(name)) in _GIVEN}
+        given = {name: value for name, value in context.params.items() if name in known and name in chosen}
+        host, port = sock.getsockname()  # it binds for itself, beside this socket, which holds the port and never listens
+        own = {"target": app, "address": host, "port": port, "interface": Interfaces.ASGI if lifespan else Interfaces.ASGINL}
+        server = Server(**given | own | {"log_enabled": False})
+        serving = asyncio.create_task(server.serve())
+        waiting = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            server.stop()
+        await serving
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

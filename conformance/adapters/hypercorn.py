@@ -1,6 +1,10 @@
 """hypercorn."""
 
-from . import Adapter, Start
+import asyncio
+import socket
+from collections.abc import Sequence
+
+from . import Adapter, App, Start
 
 
 class Hypercorn(Adapter):
@@ -11,6 +15,21 @@ class Hypercorn(Adapter):
 
     def arguments(self, start: Start) -> list[str]:
         return ["--bind", f"{start.host}:{start.port}", *start.long_options(), start.app]
+
+    async def serve(self, app: App, sock: socket.socket, options: Sequence[str], lifespan: bool, stop: asyncio.Event) -> None:
+        import hypercorn.__main__ as program
+        from hypercorn.asyncio import serve
+
+        configured = []
+        run, program.run = program.run, lambda config: configured.append(config) or 0
+        try:
+            program.main(["app:app", *options])
+        finally:
+            program.run = run
+        config = configured[0]
+        config.bind = [f"fd://{sock.detach()}"]
+        config.accesslog = config.errorlog = None
+        await serve(app, config, shutdown_trigger=stop.wait)
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

@@ -1,6 +1,12 @@
 """uvicorn."""
 
-from . import Adapter, Start
+import asyncio
+import contextlib
+import inspect
+import socket
+from collections.abc import Sequence
+
+from . import Adapter, App, Start
 
 
 class Uvicorn(Adapter):
@@ -11,6 +17,33 @@ class Uvicorn(Adapter):
 
     def arguments(self, start: Start) -> list[str]:
         return [start.app, "--host", start.host, "--port", str(start.port), *start.long_options()]
+
+    async def serve(self, app: App, sock: socket.socket, options: Sequence[str], lifespan: bool, stop: asyncio.Event) -> None:
+        from uvicorn.config import Config
+        from uvicorn.main import main
+        from uvicorn.server import Server
+
+        class Embedded(Server):
+            def capture_signals(self):
+                return contextlib.nullcontext()  # they are the program's that it is embedded in
+
+        given = main.make_context("uvicorn", ["app:app", *options]).params
+        given["headers"] = [header.split(":", 1) for header in given["headers"]]
+        known = {name: value for name, value in given.items() if name in inspect.signature(Config).parameters}
+        quiet = {"log_config": None, "log_level": "critical", "access_log": False}
+        server = Embedded(Config(**known | quiet | {"app": app, "lifespan": known["lifespan"] if lifespan else "off"}))
+
+        async def end() -> None:
+            await stop.wait()
+            server.should_exit = True
+
+        ending = asyncio.create_task(end())
+        try:
+            await server.serve(sockets=[sock])
+        finally:
+            ending.cancel()
+            for listening in getattr(server, "servers", ()):
+                listening.close()
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

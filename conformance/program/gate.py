@@ -14,6 +14,7 @@ from bridgecheck.conformance import report, tap
 from bridgecheck.conformance.bucket import Bucket
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
+from bridgecheck.conformance.route import NATIVE, Route
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import Target, check_app
 from bridgecheck.conformance.verdict import BOTH, UNDEFINED
@@ -22,15 +23,16 @@ from bridgecheck.spec.validator import RELIANCE
 
 from . import options
 
-TAPS = ("spec", "recorded")
+TAPS = ("spec", "recorded", "routes")
+ROUTES_SHOWN = 8
 _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 
 
 @click.command()
-@click.argument("application", metavar="APP")
-@click.option("--candidate", metavar="SERVER", required=True, help="What is to take the reference's place.")
+@click.argument("application", metavar="[APP]", required=False)
+@click.option("--candidate", metavar="SERVER", default="bridge", show_default=True, help="What is to take the reference's place.")
 @click.option("--reference", metavar="SERVER", default="uvicorn", show_default=True, help="What serves the app today.")
-@click.option("--taps", default=",".join(TAPS), show_default=True, help="Where exchanges come from.")
+@click.option("--taps", help=f"Where exchanges come from: {', '.join(TAPS)}.  [default: spec,recorded with --traffic, else spec,routes]")
 @click.option(
     "--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic."
 )
@@ -56,10 +58,10 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.pass_context
 def gate(
     context: click.Context,
-    application: str,
+    application: str | None,
     candidate: str,
     reference: str,
-    taps: str,
+    taps: str | None,
     traffic: tuple[Path, ...],
     tier: str,
     without: tuple[str, ...],
@@ -76,16 +78,20 @@ def gate(
 ) -> int:
     """Run APP under the reference and the candidate, play the same traffic to both, and say what differs.
 
+    Without APP, the one that bridgecheck.toml names, or else the one that is found in this folder.
+
     SERVER is name[:key=value[,key=value…]], with the server's own long options as keys (uvicorn:http=h11,loop=asyncio), or a command
     with {app} and {port} in it.
 
     Exit code: 0 same, 1 different, 2 usage, configuration or traffic that does not fit, 3 a target never listened.
     """
     python = interpreter or sys.executable
-    chosen = [name.strip() for name in taps.split(",") if name.strip()]
+    chosen = [name.strip() for name in (taps or f"spec,{'recorded' if traffic else 'routes'}").split(",") if name.strip()]
     if set(chosen) - set(TAPS) or not chosen:
         raise UsageError(f"--taps {taps}: the taps are {', '.join(TAPS)}")
     servers = [parse_server(reference), parse_server(candidate)]
+    entrypoint = options.entrypoint(application, factory, app_dir, context)
+    application, factory, app_dir = entrypoint.reference, entrypoint.factory, entrypoint.app_dir
     own = options.app(application, factory, app_dir, context)
     probe = options.probe()
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
@@ -93,7 +99,7 @@ def gate(
         found.append(tap.recorded(traffic))
     found = [tap.without(one, set(without)) for one in found]
     not_tried = _not_tried(chosen, traffic, tier, without, tap.speaks_websocket(found))
-    if not found:
+    if not found and "routes" not in chosen:
         raise UsageError("nothing to play: the tap recorded needs --traffic")
     check_app(own, python)
 
@@ -105,11 +111,13 @@ def gate(
     def targets(own_app: bool) -> list[Target]:
         return [Target(name, server, own if own_app else probe, python=python, start_timeout=start_timeout) for name, server in sides]
 
+    if entrypoint.where:
+        console.print(f"{escape(application)} is the app: {escape(entrypoint.where)}", highlight=False)
     console.print(
         f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}",
         highlight=False,
     )
-    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on)
+    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
     outcome.not_tried[:0] = not_tried
@@ -144,9 +152,12 @@ def _progress(console: Console) -> Iterator[Tick]:
 
 
 def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without: tuple[str, ...], websocket: bool) -> list[str]:
-    missing = [f"tap {name}: left out by --taps" for name in TAPS if name not in chosen]
-    if "recorded" in chosen and not traffic:
-        missing.append("the app's own routes: no --traffic was given")
+    missing = ["tap spec: left out by --taps"] if "spec" not in chosen else []
+    if traffic and "recorded" not in chosen:
+        missing.append("tap recorded: left out by --taps")
+    if "recorded" not in chosen or not traffic:
+        looked = "only GET of those that need no value" if "routes" in chosen else "nothing of them"
+        missing.append(f"the app's own routes: {looked}, since no --traffic was played")
     if tier == "quick" and "spec" in chosen:
         missing.append("spec cases that wait or start a server of their own: left out by --tier quick")
     if tier == "deep":
@@ -159,9 +170,15 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without:
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:
     """The verdict as a person reads it: what was not tried, what differs, the word."""
+    console.print()
+    for target in outcome.targets:
+        resolved = ", ".join(f"{key}={value}" for key, value in target["resolved"].items())
+        version = next((value for key, value in target["versions"].items() if key != "python"), "")
+        console.print(f"{target['name']:9} {escape(' '.join((target['given'], version, resolved)))}", highlight=False)
     console.print("\n[bold]Not tried[/bold]")
     for item in outcome.not_tried or ["nothing of what bridgecheck can try"]:
         console.print(f"  {escape(item)}", highlight=False)
+    _print_routes(console, outcome, folder)
     judged = [bucket for bucket in outcome.buckets if not bucket.excused]
     excused = [bucket for bucket in outcome.buckets if bucket.excused]
     if judged:
@@ -202,6 +219,27 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
         f"[{style}]{word}[/{style}]: {escape(application)} under {escape(servers[1])} against {escape(servers[0])} ({counts}{beside})",
         highlight=False,
     )
+
+
+def _print_routes(console: Console, outcome: Outcome, folder: Path) -> None:
+    """What was never reached, and what the candidate answered by itself; all of it is in the report."""
+    if not outcome.routes:
+        return
+    reached = [row for row in outcome.routes if row.taps]
+    console.print("\n[bold]Routes[/bold]")
+    _print_names(console, "never reached", [row for row in outcome.routes if not row.taps])
+    _print_names(console, "native under the candidate", [row for row in reached if NATIVE in row.answered.get("candidate", ())])
+    listed = [row for row in outcome.routes if row.listed]
+    own = f"{sum(bool(row.taps) for row in listed)} of {len(listed)} that the app lists" if listed else "the app keeps no list of them"
+    differ = sum(row.differs for row in reached)
+    line = f"reached: {own}, and {len(reached) - sum(row.listed for row in reached)} besides; {differ} differ"
+    console.print(f"  {line}; the table is in {escape(str(folder / 'report.html'))}", highlight=False)
+
+
+def _print_names(console: Console, what: str, rows: list[Route]) -> None:
+    if rows:
+        more = f" and {len(rows) - ROUTES_SHOWN} more" if len(rows) > ROUTES_SHOWN else ""
+        console.print(f"  {what}: {escape(', '.join(row.name for row in rows[:ROUTES_SHOWN]))}{more}", highlight=False)
 
 
 def _where(bucket: Bucket) -> str:

@@ -4,9 +4,11 @@ Knows click and the exit codes of the contract. The commands are in files of the
 which it knows no more than that.
 """
 
+import select
 import sys
 import traceback
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
 
@@ -14,6 +16,7 @@ from bridgecheck.conformance.errors import BridgecheckError
 
 from .gate import gate
 from .importing import import_
+from .init import init
 from .play import play
 from .record import record
 from .selftest import selftest
@@ -22,6 +25,14 @@ from .suite import spec
 INTERNAL = 70
 INTERRUPTED = 130
 GROUP = "bridgecheck.commands"  # of entry points, each a click command
+
+
+def _unread() -> bool:
+    """Whether who read our output has gone, as `head` does."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        poll.register(stream.fileno(), 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 class Commands(click.Group):
@@ -39,6 +50,15 @@ class Commands(click.Group):
             except Exception as error:
                 return _broken(entry, error)
         return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if _unread():
+                raise
+            # As it is click would end without a word, since it takes any broken pipe for a reader that has gone.
+            raise RuntimeError("a pipe or socket of ours broke") from error
 
 
 def _broken(entry: EntryPoint, error: Exception) -> click.Command:
@@ -59,6 +79,7 @@ def commands() -> None:
 
 commands.add_command(gate)
 commands.add_command(import_)
+commands.add_command(init)
 commands.add_command(play)
 commands.add_command(record)
 commands.add_command(selftest)

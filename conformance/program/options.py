@@ -3,6 +3,7 @@
 Knows click and TOML. Every key of bridgecheck.toml is an option: `fail-on = "drift"` is `--fail-on drift`.
 """
 
+import os
 import tomllib
 from collections.abc import Callable
 from importlib.resources import files
@@ -13,6 +14,7 @@ import click
 from rich.console import Console
 
 from bridgecheck.conformance import tap
+from bridgecheck.conformance.entrypoint import Entrypoint, find
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.target import App
 
@@ -46,8 +48,11 @@ def _configure(context: click.Context, parameter: click.Parameter, value: Path |
         if key in _PATHS:
             entry = [str(path.parent / item) for item in entry] if isinstance(entry, list) else str(path.parent / entry)
         defaults[known[key]] = entry
-    if not isinstance(app, dict) or set(app) - {"state", "environment"}:
-        raise UsageError(f"{path}: [app] has the keys state and environment")
+    if not isinstance(app, dict) or set(app) - {"entrypoint", "state", "environment"}:
+        raise UsageError(f"{path}: [app] has the keys entrypoint, state and environment")
+    if not isinstance(app.get("entrypoint", ""), str):
+        raise UsageError(f'{path}: [app] entrypoint is a text such as "main:app"')
+    context.meta["bridgecheck.entrypoint"] = (app.get("entrypoint"), path)
     context.default_map = {**(context.default_map or {}), **defaults}
     context.meta["bridgecheck.app"] = (
         [str(path.parent / item) for item in app.get("state", [])],
@@ -104,3 +109,33 @@ def app(reference: str, factory: bool, app_dir: str, context: click.Context) -> 
     """The user's app with the state and environment that the configuration names."""
     state, environment = context.meta.get("bridgecheck.app", ([], {}))
     return App(reference, factory=factory, app_dir=app_dir, state=state, environment=environment)
+
+
+def entrypoint(given: str | None, factory: bool, app_dir: str, context: click.Context) -> Entrypoint:
+    """The app that is meant: as it is named on the command line, else in the configuration, else as it is found in its folder."""
+    named, path = context.meta.get("bridgecheck.entrypoint", (None, None))
+    if given or named:
+        return Entrypoint(given or named, app_dir, factory, "" if given else f"{path} [app] entrypoint")
+    return found(app_dir, "gate")
+
+
+def found(app_dir: str, command: str) -> Entrypoint:
+    """The one app of a folder. UsageError where there is none, or more than one: nobody but the user can say which is meant."""
+    if not Path(app_dir).is_dir():
+        raise UsageError(f"--app-dir {app_dir}: no such folder")
+    search = find(Path(app_dir))
+    if not search.found:
+        name_it = f"bridgecheck {command} module:attribute (--factory for a function)"
+        raise UsageError("\n  ".join([f"no ASGI app was found; name it: {name_it}. Looked in", *search.looked]))
+    if len(search.found) > 1:
+        lines = [_command(command, item, app_dir) for item in search.found]
+        width = max(map(len, lines))
+        listed = "".join(f"\n  {line:{width}}  # {item.where}" for line, item in zip(lines, search.found, strict=True))
+        raise UsageError(f"{len(search.found)} apps were found; name one:{listed}")
+    (item,) = search.found
+    return Entrypoint(item.reference, os.path.normpath(os.path.join(app_dir, item.app_dir)), item.factory, item.where)
+
+
+def _command(command: str, item: Entrypoint, app_dir: str) -> str:
+    home = os.path.normpath(os.path.join(app_dir, item.app_dir))
+    return f"bridgecheck {command} {item.reference}{' --factory' * item.factory}{f' --app-dir {home}' * (home != '.')}"

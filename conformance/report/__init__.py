@@ -103,12 +103,17 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
         "quirks": [{"name": q.name, "reason": q.reason, "exchanges": outcome.quirks[q.name]} for q in quirks()],
         "routes": [
             {
-                "route": name,
-                "played": route.played,
-                "statuses": sorted(route.statuses),
-                "verdict": "different" if route.differs else "same",
+                "route": row.name,
+                "method": row.method,
+                "path": row.path,
+                "listed": row.listed,
+                "played": row.played,
+                "taps": dict(sorted(row.taps.items())),
+                "statuses": sorted(row.statuses),
+                "answered": {target: dict(sorted(who.items())) for target, who in row.answered.items()},
+                "verdict": row.verdict,
             }
-            for name, route in sorted(outcome.routes.items())
+            for row in outcome.routes
         ],
     }
 

@@ -114,6 +114,95 @@ def test_uvicorn_against_itself_is_the_same_over_all_cases_and_a_report_is_writt
         ("GET /hello", 1, [200]),
         ("GET /other", 1, [200]),
     ]
+    assert not any(route["listed"] for route in report["routes"])
+
+
+ROUTED = """bridgecheck-exchange 1
+
+exchange item
+send
+> GET /items/7 HTTP/1.1
+> Host: test
+>
+wait response
+end next
+
+exchange refused
+send
+> GET /talk HTTP/1.1
+> Host: test
+> Upgrade: websocket
+> Connection: Upgrade
+> Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+> Sec-WebSocket-Version: 12
+>
+wait response
+end close
+"""
+
+
+def _routes(report: dict) -> dict[str, tuple[int, list[int], dict]]:
+    return {row["route"]: (row["played"], row["statuses"], row["answered"]) for row in report["routes"]}
+
+
+def test_the_route_table_shows_first_what_was_never_reached_and_who_answered(folder: Path) -> None:
+    (folder / "own.exchange").write_text(ROUTED)
+    done = gate("routed:app", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = _report(folder)
+    everywhere = [dict.fromkeys(("reference", "twin", "candidate"), {who: 1}) for who in ("app", "native")]
+    assert list(_routes(report).items()) == [
+        ("GET /hello", (0, [], {})),
+        ("POST /items", (0, [], {})),
+        ("GET /inside/there", (0, [], {})),
+        ("GET /late", (0, [], {})),  # which the app has only once it runs
+        ("WEBSOCKET /talk", (1, [400], everywhere[1])),
+        ("GET /items/{number}", (1, [200], everywhere[0])),
+    ]
+    assert "4 of the app's 6 routes: no exchange reached them" in report["not_tried"]
+    said = done.stdout
+    assert said.index("never reached: GET /hello, POST /items, GET /inside/there, GET /late\n") < said.index("exchanges (recorded 2)")
+    assert "native under the candidate: WEBSOCKET /talk\n" in said
+    assert "reached: 2 of 6 that the app lists, and 0 besides; 0 differ" in said
+    page = (folder / "bridgecheck-report" / "report.html").read_text()
+    assert page.index("<code>GET /late</code>") < page.index("<code>GET /items/{number}</code>")
+
+
+def test_without_app_candidate_and_traffic_the_app_is_found_and_asked_for_its_routes(folder: Path) -> None:
+    (folder / "main.py").write_text((HERE / "routed.py").read_text())
+    for name in ("one", "two"):
+        done = bridgecheck("gate", "--taps", "routes", "--report", name, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "main:app is the app: main.py:21\n" in done.stderr and "candidate bridge" in done.stderr
+    report = json.loads((folder / "two" / "report.json").read_text())
+    reached = [(row["route"], row["taps"]) for row in report["routes"] if row["played"]]
+    assert reached == [(f"GET {path}", {"routes": 1}) for path in ("/hello", "/inside/there", "/late")]
+    assert "the app's own routes: only GET of those that need no value, since no --traffic was played" in report["not_tried"]
+    assert (folder / "one" / "report.json").read_bytes() == (folder / "two" / "report.json").read_bytes()
+
+
+def test_an_app_that_keeps_no_list_is_asked_for_its_root(folder: Path) -> None:
+    done = gate("apps:good", "--candidate", "uvicorn", taps="routes", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(_routes(_report(folder))) == ["GET /"] and not _report(folder)["routes"][0]["listed"]
+    assert "the app keeps no list of them" in done.stdout
+
+
+def test_what_the_route_tap_cannot_ask_earns_no_verdict_and_breaks_nothing(folder: Path) -> None:
+    (folder / "main.py").write_text("from starlette.applications import Starlette\napp = Starlette()\n")
+    done = bridgecheck("gate", "--taps", "routes", "--candidate", "uvicorn", cwd=folder)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "nothing was played" in done.stderr
+
+
+def test_a_server_that_is_not_installed_is_named_with_what_installs_it(folder: Path) -> None:
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')  # has no packages
+    python.chmod(0o755)
+    (folder / "plain.py").write_text("async def app(scope, receive, send): ...\n")
+    done = bridgecheck("gate", "plain:app", "--candidate", "uvicorn", "--python", str(python), "--taps", "routes", cwd=folder)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"uvicorn is not installed for {python}; this installs it: {python} -m pip install uvicorn" in done.stderr
 
 
 def test_another_server_is_different_and_each_finding_can_be_seen_again(folder: Path) -> None:
@@ -286,8 +375,9 @@ def test_the_configuration_gives_defaults_that_options_override(folder: Path) ->
 
 
 def test_an_app_that_cannot_start_shows_the_servers_own_words(folder: Path) -> None:
-    done = gate("apps:broken_in_lifespan", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    done = gate("apps:broken_in_lifespan", "--candidate", "uvicorn", "--traffic", "own.exchange", taps="spec,recorded", cwd=folder)
     assert done.returncode == 3
+    assert "spec:" not in done.stderr  # before anything else is played
     assert "the database is gone" in done.stderr
 
 
@@ -323,6 +413,7 @@ def test_a_candidate_that_dies_is_a_finding_and_the_run_goes_on(folder: Path) ->
     assert done.returncode == 1, done.stdout + done.stderr
     died = [bucket for bucket in _report(folder)["buckets"] if "ends while it serves" in bucket["title"]]
     assert len(died) == 1 and died[0]["severity"] == "break" and died[0]["side"] == "process" and died[0]["routes"] == ["GET /kill"]
+    assert ("GET /kill", "different") in [(row["route"], row["verdict"]) for row in _report(folder)["routes"]]
 
 
 def test_a_candidate_that_does_right_where_the_reference_does_not_is_the_same(folder: Path) -> None:

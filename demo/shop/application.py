@@ -8,10 +8,28 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
-from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from . import accounts, cart, items, operations, orders, pages, pictures, prices, stock
+from . import (
+    accounts,
+    addresses,
+    admin,
+    cart,
+    chat,
+    contact,
+    items,
+    manuals,
+    operations,
+    orders,
+    outbox,
+    pages,
+    pictures,
+    prices,
+    reviews,
+    search,
+    stock,
+)
+from .assets import Assets
 from .database import Database
 from .signing import Signer
 from .state import State
@@ -30,6 +48,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
             "database": database,
             "signer": Signer(os.environ.get("SHOP_SECRET", "demo-secret")),
             "currency": os.environ.get("SHOP_CURRENCY", "EUR"),
+            "rooms": chat.Rooms(),
         }
 
 
@@ -44,6 +63,8 @@ app.add_middleware(
     expose_headers=["X-Total-Count"],
 )
 
-for noun in (pages, items, pictures, stock, accounts, cart, orders, prices, operations):
+GOODS = (pages, items, pictures, manuals, reviews, search, stock, prices)
+PEOPLE = (accounts, addresses, cart, orders, outbox, chat, contact, admin, operations)
+for noun in (*GOODS, *PEOPLE):
     app.include_router(noun.router)
-app.mount("/static", StaticFiles(directory=pages.FOLDER), name="static")
+app.mount("/static", Assets(directory=pages.FOLDER), name="static")

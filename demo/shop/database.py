@@ -48,8 +48,36 @@ CREATE TABLE order_lines (
     PRIMARY KEY (customer, number, item_id),
     FOREIGN KEY (customer, number) REFERENCES orders ON DELETE CASCADE
 );
+CREATE TABLE outbox (
+    customer TEXT NOT NULL REFERENCES accounts,
+    number INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (customer, number)
+);
+CREATE TABLE reviews (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    item_id INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    author TEXT NOT NULL,
+    stars INTEGER NOT NULL CHECK (stars BETWEEN 1 AND 5),
+    text TEXT NOT NULL,
+    UNIQUE (item_id, author)
+);
+CREATE TABLE addresses (
+    customer TEXT PRIMARY KEY REFERENCES accounts,
+    street TEXT NOT NULL,
+    city TEXT NOT NULL,
+    country TEXT NOT NULL,
+    note TEXT
+);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    message TEXT NOT NULL
+);
 """
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Database:

@@ -7,7 +7,9 @@ import zlib
 from .passwords import hash_password
 
 # name, staff; the password is the name with "-password".
-ACCOUNTS = (("ada", True), ("grace", False), ("edsger", False), ("barbara", False))
+STAFF = ("ada", "margaret")
+CUSTOMERS = ("grace", "edsger", "barbara", "donald", "frances", "jean", "ken", "radia", "tony")
+ACCOUNTS = (*((name, True) for name in STAFF), *((name, False) for name in CUSTOMERS))
 
 # name, description, price in cents, stock, tags
 ITEMS = (
@@ -40,6 +42,28 @@ ITEMS = (
 # Ids of the items that have a picture, and its edge in pixels: 256 makes a file of about 200 KB.
 PICTURES = ((1, 256), (3, 256), (4, 24))
 
+# item, author, stars, text; authors of the shop that was here before have no account.
+REVIEWS = (
+    (3, "Anna", 5, "Three cups, as it says. Every morning."),
+    (3, "Boris", 4, "Good coffee, hard to clean"),
+    (3, "Chloé", 5, "Très bien"),
+    (3, "Dilek", 2, "The glass broke after a week"),
+    (3, "Emil", 4, ""),
+    (3, "Fatima", 5, "Replaced the glass, still like it"),
+    (3, "Georg", 3, "Too small for four"),
+    (3, "Hana", 5, "とても良い"),
+    (3, "Ivo", 4, "Works with tea, too"),
+    (3, "Jun", 1, "Arrived without the lid, and the letter about it came back twice"),
+    (3, "Kofi", 4, "Lid arrived. Fine now."),
+    (3, "Lena", 5, "A present; she uses it"),
+    (1, "Anna", 4, "Short and stout indeed"),
+    (1, "Ivo", 5, "Pours without a drip, hot or cold"),
+    (1, "Mira", 3, "The handle gets hot"),
+    (11, "Boris", 5, "The arm stays where one puts it"),
+    (11, "Nils", 4, "Bring your own bulb"),
+    (22, "Olga", 1, "The maker says it, the wind does not"),
+)
+
 
 def draw_picture(item_id: int, edge: int) -> bytes:
     """A PNG of coloured bands. Its data is stored and not compressed, so that every zlib makes the same bytes."""
@@ -68,3 +92,4 @@ def fill(connection: sqlite3.Connection) -> None:
         "INSERT INTO pictures VALUES (?, ?, 'image/png', ?, ?)",
         [(item_id, f"{ITEMS[item_id - 1][0]}.png", ITEMS[item_id - 1][0], draw_picture(item_id, edge)) for item_id, edge in PICTURES],
     )
+    connection.executemany("INSERT INTO reviews (item_id, author, stars, text) VALUES (?, ?, ?, ?)", REVIEWS)

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
@@ -10,11 +10,15 @@ from fastapi.requests import HTTPConnection
 from .database import Database
 from .signing import Signer
 
+if TYPE_CHECKING:
+    from .chat import Rooms
+
 
 class State(TypedDict):
     database: Database
     signer: Signer
     currency: str
+    rooms: "Rooms"
 
 
 def get_connection(request: HTTPConnection) -> Iterator[sqlite3.Connection]:

@@ -1,12 +1,15 @@
 """Bodies that are not JSON: pictures, stock lists, events, pages."""
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from bridgecheck.demo.shop import pictures
+from bridgecheck.demo.shop import app, pages, pictures
 from bridgecheck.demo.shop.seed import draw_picture
 
 
@@ -99,3 +102,36 @@ def test_the_front_page_and_what_it_needs(client: TestClient) -> None:
     for path, media_type in (("/static/shop.js", "text/javascript; charset=utf-8"), ("/static/shop.css", "text/css; charset=utf-8")):
         assert f'"{path}"' in page.text
         assert client.get(path).headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize("path", ["/static/shop.js", "/items/11/manual"])
+def test_files_are_asked_for_again_only_where_they_changed(client: TestClient, path: str) -> None:
+    tag = client.get(path).headers["ETag"]
+    answer = client.get(path, headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
+    assert client.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+def test_a_files_date_and_tag_are_not_those_of_its_copy(client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or recorded traffic would fit one clone only."""
+    static = next(route.app for route in app.routes if getattr(route, "name", "") == "static")
+    first = client.get("/static/shop.css").headers
+    copy = shutil.copytree(pages.FOLDER, tmp_path / "pages", copy_function=shutil.copyfile)
+    os.utime(copy / "shop.css", (1, 1))
+    monkeypatch.setattr(static, "all_directories", [copy])
+    second = client.get("/static/shop.css").headers
+    assert (first["ETag"], first["Last-Modified"]) == (second["ETag"], second["Last-Modified"])
+    old, new = "Mon, 05 Jan 2026 09:00:00 GMT", "Sun, 04 Jan 2026 09:00:00 GMT"
+    assert [client.get("/static/shop.css", headers={"If-Modified-Since": date}).status_code for date in (old, new)] == [304, 200]
+
+
+def test_a_manual_in_ranges(client: TestClient) -> None:
+    whole = client.get("/items/11/manual")
+    assert whole.headers["Content-Disposition"] == 'attachment; filename="manual-11.txt"'
+    piece = client.get("/items/11/manual", headers={"Range": "bytes=5-8"})
+    assert (piece.status_code, piece.text, piece.headers["Content-Range"]) == (206, "lamp", f"bytes 5-8/{len(whole.content)}")
+    assert client.get("/items/11/manual", headers={"Range": "bytes=5-8", "If-Range": '"another"'}).status_code == 200
+    assert client.get("/items/11/manual", headers={"Range": "bytes=99999-"}).status_code == 416
+    head = client.head("/items/11/manual")
+    assert (head.status_code, head.content, head.headers["ETag"]) == (200, b"", whole.headers["ETag"])
+    assert client.get("/items/4/manual").status_code == 404

@@ -52,7 +52,7 @@ def test_the_database_is_kept(client: TestClient, database: Path, staff: dict[st
 def test_a_database_of_another_version(database: Path) -> None:
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(RuntimeError, match="a shop of version 7, this is version 1"), TestClient(app):
+    with pytest.raises(RuntimeError, match="a shop of version 7, this is version 2"), TestClient(app):
         pass
 
 

@@ -35,6 +35,14 @@ def test_each_exchange_has_a_name_of_its_own_and_an_origin(file: Path) -> None:
     assert {exchange.meta["origin"].split()[0] for exchange in exchanges} == {file.stem.replace("browser", "chromium")}
 
 
+def test_there_is_enough_of_it() -> None:
+    """At least 200 exchanges of real clients, in sessions of more than one."""
+    recorded = [exchange for file in FILES if file.stem != "hand" for exchange in read(file)]
+    assert len(recorded) >= 200
+    together = Counter((exchange.meta["origin"], exchange.session) for exchange in recorded)
+    assert sum(count for count in together.values() if count > 1) >= 100
+
+
 def test_every_route_was_asked() -> None:
     asked = {
         f"{method.decode()} {target.decode('latin-1').partition('?')[0]}"
@@ -48,4 +56,8 @@ def test_every_route_was_asked() -> None:
             route = re.compile(f"{method.upper()} " + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
             if not any(route.fullmatch(request) for request in asked):
                 left_out.append(f"{method.upper()} {path}")
+    paths = {request.partition(" ")[2] for request in asked}
+    for path in ("/", "/ws", "/contact", "/static/[^/]+", "/chat/[^/]+"):  # what stands in no schema
+        if not any(re.fullmatch(path, one) for one in paths):
+            left_out.append(path)
     assert left_out == []

@@ -78,6 +78,15 @@ class Browser:
 
     def go(self, url: str) -> None:
         self._call("Page.navigate", url=url)
+        self.loaded()
+
+    def reload(self) -> None:
+        """As the key F5 does: what is in the cache is asked for again, if it has changed."""
+        self._call("Page.reload")
+        self.loaded()
+
+    def loaded(self) -> None:
+        """Wait until the next page is there."""
         while self._read().get("method") != "Page.loadEventFired":
             pass
 
@@ -142,6 +151,87 @@ def look_closer(browser: Browser) -> None:
     browser.go(f"{SHOP}/items/4/picture")
 
 
+def read_about_items(browser: Browser) -> None:
+    """Pages of items and all that stands on them, one of them twice: the second time the browser asks only for what has changed."""
+    seen = 0
+    for item in (3, 3, 11, 1):
+        if item == seen:
+            browser.reload()
+        else:
+            browser.go(f"{SHOP}/static/item.html?id={item}")
+        seen = item
+        browser.run("""
+            const picture = document.getElementById("picture");
+            await until(() => document.getElementById("reviews").childElementCount && document.getElementById("stock").textContent);
+            await until(() => picture.complete);
+            const more = document.getElementById("more");
+            while (!more.hidden) {
+                const count = document.getElementById("reviews").childElementCount;
+                more.click();
+                await until(() => document.getElementById("reviews").childElementCount > count);
+            }
+            const manual = document.getElementById("manual").href;
+            await fetch(manual, { cache: "no-store", headers: { Range: "bytes=0-99" } });
+        """)
+
+
+def chat(browser: Browser) -> None:
+    browser.go(SHOP)
+    browser.run("document.querySelector('nav a').click();")
+    browser.loaded()
+    browser.run("""
+        const form = document.getElementById("say");
+        const said = document.getElementById("said");
+        await until(() => said.childElementCount === 1);
+        for (const [number, text] of ["hello", "/who", "schöne Grüße", "<b>bold</b>", "/quit"].entries()) {
+            form.text.value = text;
+            form.requestSubmit();
+            await until(() => said.childElementCount === number + 2);
+        }
+    """)
+    browser.go(f"{SHOP}/static/chat.html?room=help&name=")
+    browser.run("await until(() => document.getElementById('said').textContent.startsWith('closed: 1006'));")
+
+
+def write_to_the_shop(browser: Browser) -> None:
+    """Forms without a script, a login window, and an address."""
+    browser.go(f"{SHOP}/contact")
+    browser.run("""
+        const form = document.querySelector("form");
+        form.name.value = "Tony";
+        form.message.value = "Is null & void?\\nReally: 100 %";
+        form.requestSubmit();
+    """)
+    browser.loaded()
+    browser.run("""
+        await until(() => document.getElementById("message").textContent.startsWith("Thank you"));
+        await fetch("/contact", { method: "POST", body: new URLSearchParams({ token: "x.y", name: "Tony", message: "forged" }) });
+        await fetch("/admin", { credentials: "omit" });
+        await fetch("/admin", { headers: { Authorization: `Basic ${btoa("margaret:margaret-password")}` } });
+        const login = new URLSearchParams({ username: "tony", password: "tony-password" });
+        const answer = await fetch("/login", { method: "POST", body: login });
+        const Authorization = `Bearer ${(await answer.json()).access_token}`;
+        const send = (method, path, body, fields) => fetch(path, {
+            method, body: JSON.stringify(body), headers: { Authorization, "Content-Type": "application/json", ...fields },
+        });
+        const put = await send("PUT", "/me/address", { street: "Gate 1", city: "Oxford", country: "GB" });
+        const seen = { "If-Match": put.headers.get("ETag"), "Content-Type": "application/json-patch+json" };
+        await send("PATCH", "/me/address", [{ op: "replace", path: "/city", value: "Cambridge" }], seen);
+        await send("PATCH", "/me/address", [{ op: "replace", path: "/city", value: "London" }], seen);
+        await send("DELETE", "/me/address");
+        await send("POST", "/items/22/reviews", { stars: 4, text: "Sturdy" });
+        await fetch("/items/22/reviews");
+        await fetch("/search?q=sturdy");
+        await send("DELETE", "/items/22/reviews/tony");
+        await send("POST", "/cart/lines", { item_id: 22, quantity: 1 });
+        const order = (await send("POST", "/orders")).headers.get("Location");
+        const letter = (await send("POST", `${order}/receipt`)).headers.get("Location");
+        await new Promise((go) => setTimeout(go, 1000));
+        await fetch(letter, { headers: { Authorization } });
+        await send("DELETE", "/cart");
+    """)
+
+
 def come_from_elsewhere(browser: Browser) -> None:
     """A page of another origin: one that the shop allows, so that the browser asks first and then sends."""
 
@@ -168,6 +258,6 @@ def come_from_elsewhere(browser: Browser) -> None:
         server.shutdown()
 
 
-for tour in (buy_something, look_closer, come_from_elsewhere):
+for tour in (buy_something, look_closer, read_about_items, chat, write_to_the_shop, come_from_elsewhere):
     with Browser() as browser:
         tour(browser)

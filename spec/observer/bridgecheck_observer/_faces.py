@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from ._awaitable import watch
+from ._routes import listed
 
 try:  # the binary is for CPython 3.11 and later
     from ._recorder import MARKED, PLAIN_RECEIVE, PLAIN_SEND, Call, Recorder
@@ -29,6 +31,7 @@ else:
     _is_coroutine_function = asyncio.iscoroutinefunction
 
 COROUTINE_FUNCTION = "coroutine function"
+ROUTES = b"routes"  # the token of a marked request that asks for the app's routes
 
 
 def describe(function: Any) -> str:
@@ -90,22 +93,24 @@ class ObservedCall(Call):
         )
 
 
-async def _answer(call: ObservedCall, send: Callable[..., Any]) -> None:
-    """A marked request is a question to the server alone; the app does not hear of it."""
-    headers = [(b"content-length", b"0"), (b"bridgecheck-next", call.token)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
-
-
 class Observer:
     """Makes faces that record into one trace."""
 
     def __init__(self, folder: str | None, doorbell: str | None) -> None:
         main_thread = threading.main_thread().ident
         self._recorder = Recorder(folder, doorbell, ObservedCall, describe, COROUTINE_FUNCTION, main_thread)
+        self._app: Any = None
+
+    async def _answer(self, call: ObservedCall, send: Callable[..., Any]) -> None:
+        """A marked request is a question to the server alone, or to us; the app does not hear of it."""
+        content = json.dumps(listed(self._app)).encode() if call.token == ROUTES else b""
+        headers = [(b"content-length", str(len(content)).encode()), (b"bridgecheck-next", call.token)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
     def observe(self, real: Any) -> Any:
         """A face for an app."""
+        self._app = real
         if inspect.isclass(real):
             face = self._class_face(real)
         elif inspect.isfunction(real) and _is_coroutine_function(real):
@@ -130,7 +135,7 @@ class Observer:
             call = begin(scope, receive, send)
             if call.uncommon:
                 if call.uncommon & MARKED:
-                    return await _answer(call, send)
+                    return await self._answer(call, send)
                 receive, send = call.faces()
             else:
                 receive, send = call.receive, call.send
@@ -161,7 +166,7 @@ class Observer:
         def single(function, scope, receive, send, arrange):
             call = begin(scope, receive, send)
             if call.uncommon & MARKED:
-                return _answer(call, send)
+                return self._answer(call, send)
             try:
                 awaitable = function(*arrange(scope, *call.faces()))
             except BaseException as error:
