@@ -91,7 +91,7 @@ MUTATIONS: dict[str, Mutation] = {
     "takes-a-cut-for-the-end": _events("content-cut-short-by-half-close chunks-cut-short-by-half-close"),
     "never-tells-of-a-disconnect": _events(
         "client-closes-while-the-app-listens client-resets-while-the-app-listens receive-after-disconnect receive-after-response"
-        " clean-up-after-disconnect"
+        " clean-up-after-disconnect client-leaves-with-a-request-behind"
     ),
     "gathers-content": Mutation(("answer-before-content-ends",), Wire(gathers=True)),
     # what becomes of what the app sends
@@ -354,6 +354,10 @@ MUTATIONS: dict[str, Mutation] = {
         _other(_frame(0x81, b"\xff\xfe"), _frame(0x81, b"??")),
         _other(_frame(0x01, b"ok\xed"), _frame(0x01, b"ok?")),
         _other(_frame(0x80, b"\xa0\x80"), _frame(0x80, b"??")),
+    ),
+    "cannot-inflate-a-last-block": _reads(
+        "websocket-deflate-last-block",
+        _other(_frame(0xC1, b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), _frame(0xC1, b"\xff\xff\xff\xff")),
     ),
     # how WebSockets end
     "reports-any-close-as-1000": _events("websocket-close-with-code-and-reason websocket-close-without-code websocket-client-half-closes"),
