@@ -89,7 +89,8 @@ def test_a_websocket_that_is_not_accepted():
     assert (closed.value.code, closed.value.reason) == (4403, "not you")
 
 @pytest.mark.anyio
-async def test_httpx(monkeypatch):
+@pytest.mark.parametrize("chance", [small.uuid.uuid4().hex])
+async def test_httpx(chance):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(small.app), base_url="http://testserver") as client:
         assert (await client.get("/items")).json()["items"] == [1, 2]
 
