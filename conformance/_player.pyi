@@ -1,6 +1,6 @@
 """The C engine: the exchange parser, the player and the trace reader (conformance/exchange, conformance/player)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, TypedDict
 
 class ExchangeError(ValueError):
@@ -134,10 +134,12 @@ class Player:
         sessions: Sequence[Sequence[Exchange]],
         *,
         jobs: int = 32,
+        alone: Container[int] | None = None,
         progress: Callable[[int], bool] | None = None,
         process: Callable[[int, str, tuple[str, ...]], bool] | None = None,
     ) -> list[list[tuple[Observation, ...] | None]]:
-        """Play each session's exchanges in order, up to `jobs` sessions side by side; what is `alone` runs with nothing beside it.
+        """Play each session's exchanges in order, up to `jobs` sessions side by side; one that is `alone`, by its number here or by an
+        exchange of its own, begins when all before it are over and has nothing beside it.
 
         Per session and exchange: the observations in the order of the targets, or None where it was not played because a target was gone
         (its connect was refused: play returns early, what was under way is finished). `progress(played)` is called about ten times a

@@ -11,6 +11,7 @@ def record(
     path: bytes,
     append: bool,
     whole: bool,
+    answers: bool,
     origin: str,
     first: int,
     tell: Callable[[str], object],
@@ -19,7 +20,7 @@ def record(
     """Take connections of the listener, which is closed in the end, to the upstream, and record them, until `stop` can be read.
 
     `host` is a numeric address, or with port -1 the path of a Unix socket; `whole` makes an exchange of each connection, not of each
-    request; `first` is the number of the first connection. OSError where the file cannot be opened.
+    request; `answers` keeps what was answered, too; `first` is the number of the first connection. OSError where the file cannot be opened.
 
     The counts: `exchanges` written, `files` they are in (more than one where the first became too large), `connections` of clients that
     were served, `refused` ones that were not, since the upstream could not be reached, `lost` exchanges that passed and were not recorded

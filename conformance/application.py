@@ -136,5 +136,7 @@ def check_app(app: App, python: str) -> None:
     lines = [f"{app.reference}: {found['problem']}"]
     if found.get("searched"):
         lines.append(f"  looked in {folder.resolve()} (--app-dir) and on the search path of {python}")
-    lines.extend(f"  {line}" for line in found.get("lines", [])[-interpreter.LAST_LINES :])
+    if raised := found.get("lines", [])[-interpreter.LAST_LINES :]:
+        lines += [f"  {line}" for line in raised]
+        lines.append("  what it needs in its environment can be set there, or by environment under [app] in bridgecheck.toml")
     raise UsageError("\n".join(lines))

@@ -61,6 +61,7 @@ class Outcome:
     times: dict[str, float]
     cpu: dict[str, float]
     fail_on: str
+    carried: list[str] = field(default_factory=list)  # values that answers gave to later requests, in words
     breaches: list[Breach] = field(default_factory=list)  # of the user's own app; no part of the verdict
 
     @property
@@ -96,7 +97,7 @@ class Gate:
 
     def run(self) -> Outcome:
         """Play everything. Raises BridgecheckError where a target was never ready or "same" cannot be earned."""
-        for own_app in (False, True):
+        for own_app in (True, False):  # an app that does not start is told at once
             taps = [tap for tap in self.plan.taps if tap.own_app == own_app and tap.sessions]
             if taps or (own_app and self.plan.routes):
                 self._stage(own_app, taps)
@@ -121,6 +122,7 @@ class Gate:
             self.times,
             dict(self.cpu),
             self.plan.fail_on,
+            [told for tap in self.plan.taps for told in tap.carried],
             self.application.breaches(),
         )
 
@@ -151,11 +153,10 @@ class Gate:
         return [*given, *([made] if made.sessions else [])]
 
     def _tap(self, stage: Stage, tap: Tap) -> None:
-        jobs = 1 if tap.own_app else self.plan.jobs  # the user's app has a state, which exchanges side by side would share
         self.say(f"{tap.name}: {tap.exchanges} exchanges")
         begin = time.monotonic()
         stage.watch = self._watch if tap.own_app else None
-        first = self._first(stage, tap, jobs)
+        first = self._first(stage, tap)
         stage.watch = None
         self.times[tap.name] = time.monotonic() - begin
         self._earned(tap, first)
@@ -174,7 +175,7 @@ class Gate:
                 chosen = [tap.sessions[index] for index in again]
                 if not all(map(has_own_start, chosen)):
                     stage.restart()
-                replay = stage.play(chosen, jobs=jobs)
+                replay = stage.play(chosen, jobs=self.plan.jobs, in_order=tap.own_app)
                 self._deaths(stage, tap, replay.deaths)
                 replays.append(dict(zip(again, replay.facts, strict=True)))
             self.times[f"{tap.name} replays"] = time.monotonic() - begin - self.times[tap.name]
@@ -185,7 +186,7 @@ class Gate:
                 if first.facts[index][position] is None and not self._killed(exchange) and exchange.name not in dict(first.unsupported):
                     self.not_tried.append(f"{tap.name} {exchange.name}: not played, a target died too often")
 
-    def _first(self, stage: Stage, tap: Tap, jobs: int) -> Result:
+    def _first(self, stage: Stage, tap: Tap) -> Result:
         """The first play. What needs a process of its own, since it may end the server, comes last and one by one."""
         own = [index for index, session in enumerate(tap.sessions) if has_own_start(session)]
         alone = [index for index, session in enumerate(tap.sessions) if any("process" in e.meta.get("needs", "").split() for e in session)]
@@ -198,9 +199,9 @@ class Gate:
             self.tick(tap.name, done + played, tap.exchanges, differ)
             return False
 
-        for chosen, width in (*((chunk, jobs) for chunk in _chunks(crowd, tap.sessions)), (alone, 1), (own, 1)):
+        for chosen, width in (*((chunk, self.plan.jobs) for chunk in _chunks(crowd, tap.sessions)), (alone, 1), (own, 1)):
             if chosen:
-                part = stage.play([tap.sessions[index] for index in chosen], jobs=width, progress=told)
+                part = stage.play([tap.sessions[index] for index in chosen], jobs=width, in_order=tap.own_app, progress=told)
                 for index, facts in zip(chosen, part.facts, strict=True):
                     whole.facts[index] = facts
                     done += len(facts)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
+from . import giver
+from .giver import Save
 from .har import Entry
 
 ENVIRONMENT = "BRIDGECHECK_SECRET_"
@@ -29,19 +31,8 @@ _PART = re.compile(
     r'(Content-Disposition:[^\r\n]*?\bname="([^"]*)"(?![^\r\n]*filename)[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)(.*?)(?=\r\n--)', re.I | re.S
 )
 _COOKIE = "cookie "  # begins the name of a cookie
-_WORD = re.compile(r'[\w"-]')
-_CONTEXT = 60  # characters before a value, to find it by
 
 Parts = list[bytes | str]  # bytes as they are; a str for the value that was saved under that name
-
-
-class Save(NamedTuple):
-    """How an answer gives a value: the `save` step."""
-
-    name: str
-    field: str  # "" for the content
-    before: str
-    after: str
 
 
 @dataclass
@@ -64,7 +55,6 @@ class Rewritten:
     target: Parts
     fields: list[tuple[str, Parts]]
     content: Parts
-    length: int  # of the content, where what is saved is as long as it was
     givers: frozenset[int]  # the entries whose answers it needs
 
 
@@ -79,7 +69,7 @@ _PERCENT = _Coding(unquote, lambda value: quote(value, safe=""))
 _JSON = _Coding(lambda raw: json.loads(f'"{raw}"', strict=False), lambda value: json.dumps(value)[1:-1])
 _NUMBER = _Coding(lambda raw: raw, lambda value: value if re.fullmatch(r"-?[1-9][0-9]*", value) else "1")
 _Visit = Callable[[str, str, _Coding, str], str]  # name, raw value, coding, where: what stands there instead of it
-_MARK = "\0\x1fsecret {}\x1f\0"  # stands for a saved value until its length is known; in no text that anybody sends
+_MARK = "\0\x1fsecret {}\x1f\0"  # stands for a saved value; in no text that anybody sends
 _MARKED = re.compile("\0\x1fsecret ([A-Za-z0-9._-]+)\x1f\0")
 
 
@@ -131,7 +121,6 @@ class Secrets:
         self._taken = set(self._names.values())
         self._numbers: Counter[str] = Counter()
         self._values = _Replacements()
-        self._by_name: dict[str, str] = {}
         self._replacements: dict[tuple[_Coding, ...], _Replacements] = {}  # made when all are found
         self._givers: dict[str, int] = {}  # by a secret's name
 
@@ -147,7 +136,6 @@ class Secrets:
                 return raw
 
             self._walk(entry, visit)
-        self._by_name = {secret.name: secret.value for secret in self.found.values()}
 
     def rewrite(self, entry: Entry) -> Rewritten:
         def visit(name: str, raw: str, coding: _Coding, where: str) -> str:
@@ -160,12 +148,10 @@ class Secrets:
         content = self._everywhere(content, _JSON, _FORM, _PLAIN)
         whole = "".join((target, *(value for _, value in fields), content))
         used = set(_MARKED.findall(whole))
-        parts = _parts(content, "utf-8")
         return Rewritten(
             _parts(target, "ascii"),
             [(name, _parts(value, "utf-8")) for name, value in fields],
-            parts,
-            sum(len(part) if isinstance(part, bytes) else len(self._by_name[part].encode()) for part in parts),
+            _parts(content, "utf-8"),
             frozenset(self._givers[name] for name in used),
         )
 
@@ -280,44 +266,8 @@ def _parts(text: str, coding: str) -> Parts:
 def _giving(entry: Entry, secret: Secret, name: str, secrets: _Replacements) -> Save | None:
     """The step that takes the secret from this answer. What it looks for holds no other secret. A short one may be anywhere by chance, so
     it must be a cookie that was set."""
-    fields = [(given.lower(), value) for given, value in entry.answered]
-    if name.startswith(_COOKIE):
-        lines = [value for given, value in fields if given == "set-cookie"]
-        before = f"{name.removeprefix(_COOKIE)}="
-        for after in (";", ""):
-            if any(line.startswith(before + secret.value + after) for line in lines) and _first(lines, before, after) == secret.value:
-                return Save(secret.name, "set-cookie", before, after)
+    if name.startswith(_COOKIE) and (found := giver.cookie(secret.name, name.removeprefix(_COOKIE), secret.value, entry.answered)):
+        return found
     if len(secret.value) < _LONG:
         return None
-    for name in dict.fromkeys(name for name, value in fields if secret.value in value):
-        lines = [value for given, value in fields if given == name]
-        for line in lines:
-            if (found := _between(line, secret.value, lines, secrets)) and re.fullmatch("[A-Za-z0-9._-]+", name):
-                return Save(secret.name, name, *found)
-    if found := _between(entry.answer, secret.value, [entry.answer], secrets):
-        return Save(secret.name, "", *found)
-    return None
-
-
-def _between(text: str, value: str, lines: Sequence[str], secrets: _Replacements) -> tuple[str, str] | None:
-    """What stands before and behind the value, if the first place that fits them in the lines is that of the value, as a player looks."""
-    at = text.find(value)
-    while at >= 0:
-        end = at + len(value)
-        after = text[end : end + 1]
-        for size in (*range(min(at, 4), min(at, _CONTEXT)), min(at, _CONTEXT)):
-            before = text[at - size : at]
-            named = size == at or not (_WORD.match(before) and _WORD.match(text[at - size - 1]))  # no word is cut
-            if named and secrets.replace(before) == before and _first(lines, before, after) == value:
-                return before, after
-        at = text.find(value, end)
-    return None
-
-
-def _first(lines: Sequence[str], before: str, after: str) -> str | None:
-    for line in lines:
-        start = line.find(before)
-        end = line.find(after, start + len(before)) if after else len(line)
-        if start >= 0 and end >= 0:
-            return line[start + len(before) : end]
-    return None
+    return giver.anywhere(secret.name, secret.value, entry.answered, entry.answer, lambda before: secrets.replace(before) == before)

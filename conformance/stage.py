@@ -12,7 +12,7 @@ from ._player import Exchange, Player
 from .adapters import Unsupported
 from .fact import Address, Facts, facts_of_all
 from .lifetime import Lifetime, play_all
-from .tap import Session
+from .tap import Session, writes
 from .target import Target, start_all, stop_all
 
 DEATHS_MAX = 3  # restarts of one target, after which what is left is not played
@@ -91,15 +91,19 @@ class Stage:
         assert self.player is not None
         return self.player.lifespans()
 
-    def play(self, sessions: Sequence[Session], *, jobs: int, progress: Progress | None = None) -> Result:
-        """Play all sessions. Where a target dies, all start afresh and everything is played again one by one, so that the exchange
-        which kills is known by name; what stands behind it is played after one more start. Exchanges with process steps come last."""
+    def play(self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, progress: Progress | None = None) -> Result:
+        """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it.
+
+        Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
+        name; what stands behind it is played after one more start. Exchanges with process steps come last."""
         result = Result([[None] * len(session) for session in sessions])
         left = [index for index, session in enumerate(sessions) if not has_own_start(session)]
         crowd: list[Death] = []  # deaths among exchanges side by side, where nobody knows which one did it
         while left:
             assert self.player is not None
-            played = self.player.play([sessions[index] for index in left], jobs=jobs, progress=progress)
+            alone = {place for place, index in enumerate(left) if in_order and writes(sessions[index])}
+            jobs = 1 if len(alone) == len(left) else jobs
+            played = self.player.play([sessions[index] for index in left], jobs=jobs, alone=alone, progress=progress)
             for index, observations in zip(left, played, strict=True):
                 for position, item in enumerate(observations if self.watch is not None else ()):
                     if item is not None and self.watch is not None:
@@ -112,12 +116,12 @@ class Stage:
             died = [target for target in self.targets if target.died() is not None]
             if not died:
                 break
-            for target in died:
-                self.deaths[target.name] += 1
             if jobs > 1 and len(left) > 1:
-                crowd = [Death(target.name, (), target.died() or "") for target in died]
+                crowd = [Death(target.name, (), target.died() or "") for target in died]  # one more is counted where it comes back
                 jobs = 1
             else:
+                for target in died:
+                    self.deaths[target.name] += 1
                 left = self._bury(result, died, sessions, left)
                 crowd = []
             if max(self.deaths.values()) > self.deaths_max:

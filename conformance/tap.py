@@ -15,13 +15,11 @@ from urllib.parse import quote
 from ._player import Exchange, ExchangeError, parse
 from .demand import LEVELS, Demand, DemandError
 from .errors import UsageError
+from .recorded import MAGIC, Session, carried
 from .route_list import ListedRoute
 
-MAGIC = b"bridgecheck-exchange 1\n"
 # In the folder of the package bridgecheck.spec, on its own: the Python of a target need not have bridgecheck.
 PROBE = "apps.probe:app"
-
-Session = list[Exchange]
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class Tap:
     name: str
     own_app: bool
     sessions: list[Session]
+    carried: tuple[str, ...] = ()  # values that an answer gives to later requests, in words
 
     @property
     def exchanges(self) -> int:
@@ -112,16 +111,41 @@ def speaks_websocket(taps: Iterable[Tap]) -> bool:
     return any("websocket" in needs(exchange) or any(kind.startswith("frame ") for _, kind, _ in exchange.steps) for exchange in exchanges)
 
 
-def recorded(paths: Sequence[Path]) -> Tap:
+def carrying(path: Path, carry: bool = True) -> tuple[list[Session], tuple[str, ...]]:
+    """The sessions of one file, and in words the values that they carry, where they are to."""
+    found = sessions(read(path))
+    if not carry:
+        return found, ()
+    found, values = carried(found)
+    return found, tuple(values)
+
+
+def recorded(paths: Sequence[Path], carry: bool = True) -> Tap:
     """The user's traffic: exchange files, or folders of them."""
     found: list[Session] = []
+    values: list[str] = []
     for path in paths:
         inside = sorted(path.glob("**/*.exchange")) if path.is_dir() else [path]
         if not inside:
             raise UsageError(f"{path}: no .exchange file in this folder")
         for file in inside:
-            found.extend(sessions(read(file)))
-    return Tap("recorded", True, found)
+            some, of_file = carrying(file, carry)
+            found.extend(some)
+            values.extend(of_file)
+    return Tap("recorded", True, found, tuple(values))
+
+
+_SAFE = {b"GET", b"HEAD", b"OPTIONS", b"TRACE"}  # RFC 9110 section 9.2.1
+
+
+def writes(session: Session) -> bool:
+    """Whether it may change what other sessions see: all but requests whose methods are safe."""
+    return any(_may_write(exchange) for exchange in session)
+
+
+def _may_write(exchange: Exchange) -> bool:
+    methods = {method for method, _ in exchange.requests}
+    return not methods or bool(methods - _SAFE) or b"\n> upgrade:" in exchange.text.lower() or "websocket" in needs(exchange)
 
 
 _AS_IT_IS = "/:@!&'()*+,;=~"  # in a path; the dollar begins a value in an exchange's bytes

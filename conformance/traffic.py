@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ._recording import pieces
+from .giver import Save
 from .har import Entry, Har
-from .secret import Parts, Rewritten, Save, Secrets
+from .secret import Parts, Rewritten, Secrets
 
 # What belongs to one connection, or is made anew here.
 _DROPPED = frozenset(
@@ -52,13 +53,13 @@ def text(har: Har, name: str, secrets: Secrets | None) -> str:
             request = secrets.rewrite(entry) if secrets else _as_it_is(entry)
             lines += ["", f"exchange {_unique(_exchange_name(entry.method, request.target), inside)}", f"status: {entry.status}", "send"]
             lines += pieces(_request(entry, request, saves)).splitlines()
-            lines += ["wait response", *map(_save, saves), "end next"]
+            lines += ["wait response", *map(str, saves), "end next"]
     return "\n".join(lines) + "\n"
 
 
 def _as_it_is(entry: Entry) -> Rewritten:
     fields: list[tuple[str, Parts]] = [(name, [value.encode()]) for name, value in entry.fields]
-    return Rewritten([entry.target.encode()], fields, [entry.content], len(entry.content), frozenset())
+    return Rewritten([entry.target.encode()], fields, [entry.content], frozenset())
 
 
 def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts:
@@ -77,21 +78,11 @@ def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts
         parts += [b"; " if index else b"Cookie: ", *value]
     if cookies:
         parts.append(b"\r\n")
-    if rewritten.length or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
-        parts.append(f"Content-Length: {rewritten.length}\r\n".encode())
+    if any(rewritten.content) or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
+        saved = [part for part in rewritten.content if isinstance(part, str)]
+        length = sum(len(part) for part in rewritten.content if isinstance(part, bytes))
+        parts += [b"Content-Length: ", "+".join((str(length), *saved)) if saved else str(length).encode(), b"\r\n"]
     return [*parts, b"\r\n", *rewritten.content]
-
-
-def _save(save: Save) -> str:
-    where = f"field {save.field}" if save.field else "body"
-    return f"save {save.name} from {where} between {quoted(save.before)} {quoted(save.after)}"
-
-
-def quoted(given: str, encoding: str = "utf-8") -> str:
-    """A TEXT of the grammar."""
-    octets = given.encode(encoding)
-    escapes = {ord("\\"): "\\\\", ord('"'): '\\"', ord("$"): "\\$"}
-    return '"' + "".join(escapes.get(octet) or (chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in octets) + '"'
 
 
 def _name(given: str) -> str:

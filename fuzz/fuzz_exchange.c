@@ -52,7 +52,7 @@ struct unit {
 static struct unit next_unit(struct cursor *cursor) {
     while (cursor->at < cursor->send->piece_count) {
         const struct exchange_piece *piece = &cursor->send->pieces[cursor->at];
-        if (piece->kind == EXCHANGE_PIECE_VALUE || piece->count != 1) {
+        if (piece->kind != EXCHANGE_PIECE_BYTES || piece->count != 1) {
             cursor->at++;
             return (struct unit){.piece = piece, .whole = true};
         }
@@ -139,7 +139,7 @@ static size_t count_values(const struct exchange *exchange) {
     size_t count = 0;
     for (size_t i = 0; i < exchange->step_count; i++)
         for (size_t piece = 0; piece < exchange->steps[i].piece_count; piece++)
-            count += exchange->steps[i].pieces[piece].kind == EXCHANGE_PIECE_VALUE;
+            count += exchange->steps[i].pieces[piece].kind != EXCHANGE_PIECE_BYTES;
     return count;
 }
 
@@ -161,13 +161,21 @@ static void check_written(const struct exchange_step *send) {
     struct writer writer;
     size_t saves = 0;
     add_line(&text, "bridgecheck-exchange 1\nexchange x\nconnect c\n");
-    for (size_t i = 0; i < send->piece_count; i++)
-        if (send->pieces[i].kind == EXCHANGE_PIECE_VALUE) {
+    for (size_t i = 0; i < send->piece_count; i++) {
+        const struct exchange_piece *piece = &send->pieces[i];
+        struct exchange_bytes name = piece->bytes;
+        size_t at = 0;
+        bool hexadecimal;
+        if (piece->kind == EXCHANGE_PIECE_LENGTH)
+            HOLDS(exchange_length_count(&piece->bytes, &hexadecimal) <= EXCHANGE_SEND_MAX);
+        while (piece->kind == EXCHANGE_PIECE_LENGTH ? exchange_length_next(&piece->bytes, &at, &name)
+                                                    : piece->kind == EXCHANGE_PIECE_VALUE && at++ == 0) {
             saves++;
             add_line(&text, "save ");
-            add(&text, send->pieces[i].bytes.data, send->pieces[i].bytes.size);
+            add(&text, name.data, name.size);
             add_line(&text, " from body between \"\" \"\"\n");
         }
+    }
     if (saves > EXCHANGE_STEPS_MAX - 2) {
         free(text.data);
         return;
@@ -179,7 +187,7 @@ static void check_written(const struct exchange_step *send) {
         char octet = ((char *)writer.text.items)[i];
         HOLDS(octet == '\n' || (octet >= ' ' && octet <= '~'));
     }
-    add_line(&text, "send\n");
+    add_line(&text, send->kind == EXCHANGE_SEND ? "send\n" : "answered\n");
     add(&text, writer.text.items, writer.text.count);
     add_line(&text, "end next\n");
     writer_free(&writer);
@@ -220,14 +228,14 @@ static void check_exchange(const char *data, size_t size, const struct exchange 
     for (size_t i = 0; i < exchange->step_count; i++) {
         const struct exchange_step *step = &exchange->steps[i];
         HOLDS(step->line > exchange->line && step->line < exchange->last_line && step->milliseconds <= EXCHANGE_DURATION_MAX_MS);
-        HOLDS((step->kind == EXCHANGE_SEND) == (step->piece_count != 0));
+        HOLDS((step->kind == EXCHANGE_SEND || step->kind == EXCHANGE_ANSWERED) == (step->piece_count != 0));
         for (size_t piece = 0; piece < step->piece_count; piece++) {
             HOLDS(step->pieces[piece].bytes.size != 0 && step->pieces[piece].count != 0);
             if (step->pieces[piece].kind == EXCHANGE_PIECE_BYTES)
                 sent += step->pieces[piece].bytes.size * step->pieces[piece].count;
             HOLDS(sent <= EXCHANGE_SEND_MAX);
         }
-        if (step->kind == EXCHANGE_SEND)
+        if (step->piece_count != 0)
             check_written(step);
         if (step->kind == EXCHANGE_FRAME) {
             sent += step->text.size;

@@ -117,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     add(&heard.text, MAGIC, sizeof MAGIC - 1);
     dialogue_init(&dialogue, NULL, on_finished, &heard);
     dialogue.whole = data[0] & 2;
+    dialogue.answers = data[0] & 4;
     size_t portion = data[0] & 1 ? 1 : SIZE_MAX;
     for (size_t at = 1; at + 2 <= size && !dialogue.over;) {
         unsigned what = data[at] % 26;

@@ -152,14 +152,9 @@ static PyObject *process_of(const struct exchange_step *step) {
 /* A step's words, as a person knows them from the file; for a send, only "send". */
 static PyObject *kind_of(const struct exchange_step *step) {
     static const char *const KINDS[] = {
-        [EXCHANGE_CONNECT] = "connect",
-        [EXCHANGE_ON] = "on",
-        [EXCHANGE_SEND] = "send",
-        [EXCHANGE_PAUSE] = "pause",
-        [EXCHANGE_HALF_CLOSE] = "half-close",
-        [EXCHANGE_CLOSE] = "close",
-        [EXCHANGE_RESET] = "reset",
-        [EXCHANGE_WAIT] = "wait",
+        [EXCHANGE_CONNECT] = "connect",   [EXCHANGE_ON] = "on",       [EXCHANGE_SEND] = "send",
+        [EXCHANGE_ANSWERED] = "answered", [EXCHANGE_PAUSE] = "pause", [EXCHANGE_HALF_CLOSE] = "half-close",
+        [EXCHANGE_CLOSE] = "close",       [EXCHANGE_RESET] = "reset", [EXCHANGE_WAIT] = "wait",
         [EXCHANGE_SAVE] = "save",
     };
     if (step->kind == EXCHANGE_WAIT)

@@ -249,8 +249,15 @@ static int check_exchange(struct binding_state *state, PyObject *object, bool pr
     return own ? -1 : 0;
 }
 
+static int contains(PyObject *container, Py_ssize_t number) {
+    PyObject *object = PyLong_FromSsize_t(number);
+    int found = object ? PySequence_Contains(container, object) : -1;
+    Py_XDECREF(object);
+    return found;
+}
+
 /* The player's view of the sessions; one array holds all exchanges. Both are PyMem_Free()d by the caller, also after a failure. */
-static int lay_out(struct binding_state *state, PyObject *frozen, bool process, struct player_session **sessions,
+static int lay_out(struct binding_state *state, PyObject *frozen, PyObject *alone, bool process, struct player_session **sessions,
                    struct player_exchange **exchanges) {
     size_t count = 0, place = 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(frozen); i++)
@@ -263,7 +270,11 @@ static int lay_out(struct binding_state *state, PyObject *frozen, bool process, 
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(frozen); i++) {
         PyObject *session = PyList_GET_ITEM(frozen, i);
-        (*sessions)[i] = (struct player_session){.exchanges = *exchanges + place, .count = (size_t)PyTuple_GET_SIZE(session)};
+        int is_alone = alone ? contains(alone, i) : 0;
+        if (is_alone < 0)
+            return -1;
+        (*sessions)[i] =
+            (struct player_session){.exchanges = *exchanges + place, .count = (size_t)PyTuple_GET_SIZE(session), .alone = is_alone};
         for (Py_ssize_t j = 0; j < PyTuple_GET_SIZE(session); j++) {
             if (check_exchange(state, PyTuple_GET_ITEM(session, j), process))
                 return -1;
@@ -299,14 +310,15 @@ static void run(struct player_object *self, struct play *play, PyObject *frozen,
 }
 
 static PyObject *play(PyObject *object, PyObject *arguments, PyObject *keywords) {
-    static char *names[] = {"sessions", "jobs", "progress", "process", NULL};
+    static char *names[] = {"sessions", "jobs", "alone", "progress", "process", NULL};
     struct player_object *self = (struct player_object *)object;
     struct play play = {.state = binding_state_of(Py_TYPE(object))};
-    PyObject *given, *progress = Py_None, *process = Py_None, *frozen = NULL;
+    PyObject *given, *alone = Py_None, *progress = Py_None, *process = Py_None, *frozen = NULL;
     struct player_session *sessions = NULL;
     struct player_exchange *exchanges = NULL;
     Py_ssize_t jobs = 32;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$nOO:play", names, &given, &jobs, &progress, &process) || !usable(self))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|$nOOO:play", names, &given, &jobs, &alone, &progress, &process) ||
+        !usable(self))
         return NULL;
     if (jobs < 1) {
         PyErr_SetString(PyExc_ValueError, "jobs is at least 1");
@@ -316,7 +328,7 @@ static PyObject *play(PyObject *object, PyObject *arguments, PyObject *keywords)
     play.process = process == Py_None ? NULL : process;
     play.target_count = player_target_count(self->player);
     frozen = freeze(given);
-    if (!frozen || lay_out(play.state, frozen, play.process, &sessions, &exchanges))
+    if (!frozen || lay_out(play.state, frozen, alone == Py_None ? NULL : alone, play.process, &sessions, &exchanges))
         goto release;
     play.results = no_results(frozen);
     if (play.results && usable(self)) /* asked again: iterating over what was given may have run anything */

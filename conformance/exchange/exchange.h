@@ -27,20 +27,21 @@ struct exchange_bytes {
     size_t size;
 };
 
-/* A piece of a send: literal bytes (repeated COUNT times), or the value saved under a name. */
-enum exchange_piece_kind { EXCHANGE_PIECE_BYTES, EXCHANGE_PIECE_VALUE };
+/* A piece of a send: literal bytes (repeated COUNT times), the value saved under a name, or a number: a count and the lengths of values. */
+enum exchange_piece_kind { EXCHANGE_PIECE_BYTES, EXCHANGE_PIECE_VALUE, EXCHANGE_PIECE_LENGTH };
 
 struct exchange_piece {
     enum exchange_piece_kind kind;
-    struct exchange_bytes bytes; /* the bytes, or the NAME of a value */
+    struct exchange_bytes bytes; /* the bytes, the NAME of a value, or "12+NAME+NAME", which exchange_length_next() takes apart */
     uint64_t count;              /* repetitions; 1 for a plain piece */
 };
 
 enum exchange_step_kind {
-    EXCHANGE_CONNECT, /* name */
-    EXCHANGE_ON,      /* name */
-    EXCHANGE_SEND,    /* pieces, split (0: one write) */
-    EXCHANGE_PAUSE,   /* milliseconds */
+    EXCHANGE_CONNECT,  /* name */
+    EXCHANGE_ON,       /* name */
+    EXCHANGE_SEND,     /* pieces, split (0: one write) */
+    EXCHANGE_ANSWERED, /* pieces: what came when it was recorded; nothing to play */
+    EXCHANGE_PAUSE,    /* milliseconds */
     EXCHANGE_HALF_CLOSE,
     EXCHANGE_CLOSE,
     EXCHANGE_RESET,
@@ -136,6 +137,11 @@ int exchange_parse(const char *data, size_t size, const struct exchange_allocato
                    struct exchange_error *error);
 
 void exchange_file_free(struct exchange_file *file);
+
+/* Of a length piece's bytes: its count, and whether it is hexadecimal; then the names one after another, from *AT on, which begins at 0.
+ * The second returns false behind the last one. */
+uint64_t exchange_length_count(const struct exchange_bytes *length, bool *hexadecimal);
+bool exchange_length_next(const struct exchange_bytes *length, size_t *at, struct exchange_bytes *name);
 
 /* The value of a meta key, or NULL. */
 const struct exchange_bytes *exchange_meta(const struct exchange *exchange, const char *key);

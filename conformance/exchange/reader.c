@@ -220,7 +220,25 @@ int reader_piece_octet(struct reader *reader, char *octet) {
     return READER_FOUND;
 }
 
-int reader_value(struct reader *reader, struct reader_word *name) {
+/* "12+…" or "0x1f+…" */
+static int length_count(struct reader *reader, const struct reader_word *inside, const char *plus) {
+    const char *digit = inside->data;
+    bool hexadecimal = plus - digit > 2 && digit[0] == '0' && digit[1] == 'x';
+    uint64_t count = 0;
+    digit += hexadecimal ? 2 : 0;
+    bool any = digit < plus;
+    for (; digit < plus && count <= EXCHANGE_SEND_MAX; digit++) {
+        int value = digit_of(*digit);
+        if (value < 0 || (!hexadecimal && value > 9))
+            break;
+        count = count * (hexadecimal ? 16 : 10) + (unsigned)value;
+    }
+    if (!any || digit < plus || count > EXCHANGE_SEND_MAX)
+        return reader_fail(reader, inside->data, "a length is written ${COUNT+NAME}, its count from 0 to %llu", EXCHANGE_SEND_MAX);
+    return READER_FOUND;
+}
+
+int reader_value(struct reader *reader, struct reader_word *inside, bool *length) {
     if (reader->at == reader->line_end)
         return READER_NOTHING;
     const char *start = reader->at;
@@ -228,8 +246,10 @@ int reader_value(struct reader *reader, struct reader_word *name) {
     const char *close = memchr(first, '}', (size_t)(reader->line_end - first));
     if (!close)
         return reader_fail(reader, start, "a value is written ${NAME}, and this one has no \"}\"; a dollar sign is written \\$");
-    *name = (struct reader_word){first, (size_t)(close - first)};
-    if (reader_name(reader, name, "a value's name") != 0)
+    *inside = (struct reader_word){first, (size_t)(close - first)};
+    const char *plus = memchr(first, '+', inside->size);
+    *length = plus;
+    if (plus ? length_count(reader, inside, plus) == READER_FAILED : reader_name(reader, inside, "a value's name") != 0)
         return READER_FAILED;
     reader->at = close + 1;
     return READER_FOUND;

@@ -53,8 +53,9 @@ int reader_text_octet(struct reader *reader, bool quoted, char *octet);
 /* The next octet of a piece, escaped or as it stands: FOUND, NOTHING at the end of the line or before "${", or FAILED. */
 int reader_piece_octet(struct reader *reader, char *octet);
 
-/* "${NAME}" at the place where reader_piece_octet() found nothing: FOUND, NOTHING at the end of the line, or FAILED. */
-int reader_value(struct reader *reader, struct reader_word *name);
+/* "${NAME}" or "${COUNT+NAME…}" at the place where reader_piece_octet() found nothing: FOUND, NOTHING at the end of the line, or FAILED.
+ * INSIDE is what stands in the braces: a name, or *LENGTH and a count with "+" and what is not looked at yet behind it. */
+int reader_value(struct reader *reader, struct reader_word *inside, bool *length);
 
 /* Whether WORD is TEXT. */
 bool reader_is(const struct reader_word *word, const char *text);

@@ -1,4 +1,7 @@
 /* send.c: the bytes of a send. Pieces that follow one another without a repetition or a value between them become one. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "parser.h"
 
 static struct exchange_step *send_step(struct parser *parser) {
@@ -41,16 +44,51 @@ static int close_piece(struct parser *parser, uint64_t count) {
     return failed;
 }
 
-/* "${NAME}" in a piece. */
-static int value(struct parser *parser, const struct reader_word *name) {
+static int need_saved(struct parser *parser, const struct reader_word *name) {
     if (names_find(&parser->names, parser_group(parser, PARSER_VALUES), name) == 0)
         return reader_fail(&parser->reader, name->data, "nothing before saves %s", reader_show(name->data, name->size).text);
-    return close_piece(parser, 1) != 0 ? -1 : add_piece(parser, EXCHANGE_PIECE_VALUE, name->data, name->size, 1);
+    return 0;
+}
+
+/* "${NAME}" in a piece. */
+static int value(struct parser *parser, const struct reader_word *name) {
+    if (need_saved(parser, name) != 0 || close_piece(parser, 1) != 0)
+        return -1;
+    return add_piece(parser, EXCHANGE_PIECE_VALUE, name->data, name->size, 1);
+}
+
+uint64_t exchange_length_count(const struct exchange_bytes *length, bool *hexadecimal) {
+    *hexadecimal = length->size > 2 && length->data[1] == 'x';
+    return strtoull(length->data, NULL, *hexadecimal ? 16 : 10);
+}
+
+bool exchange_length_next(const struct exchange_bytes *length, size_t *at, struct exchange_bytes *name) {
+    const char *end = length->data + length->size, *plus = memchr(length->data + *at, '+', length->size - *at);
+    if (!plus)
+        return false;
+    const char *next = memchr(plus + 1, '+', (size_t)(end - plus - 1));
+    *name = (struct exchange_bytes){.data = (char *)plus + 1, .size = (size_t)((next ? next : end) - plus - 1)};
+    *at = (size_t)((next ? next : end) - length->data);
+    return true;
+}
+
+/* "${COUNT+NAME+NAME}" in a piece. */
+static int length(struct parser *parser, const struct reader_word *inside) {
+    const struct exchange_bytes text = {.data = (char *)inside->data, .size = inside->size};
+    struct exchange_bytes found;
+    size_t at = 0;
+    while (exchange_length_next(&text, &at, &found)) {
+        const struct reader_word name = {found.data, found.size};
+        if (reader_name(&parser->reader, &name, "a value's name") != 0 || need_saved(parser, &name) != 0)
+            return -1;
+    }
+    return close_piece(parser, 1) != 0 ? -1 : add_piece(parser, EXCHANGE_PIECE_LENGTH, inside->data, inside->size, 1);
 }
 
 static int repeated(struct parser *parser) {
     struct reader *reader = &parser->reader;
     struct reader_word word, name;
+    bool is_length;
     uint64_t count;
     if (reader->at == reader->line_end || *reader->at == ' ')
         return reader_fail(reader, reader->at, "a * piece needs a count");
@@ -65,7 +103,7 @@ static int repeated(struct parser *parser) {
     if (found == READER_FAILED)
         return -1;
     const char *after = reader->at;
-    if ((found = reader_value(reader, &name)) == READER_FOUND)
+    if ((found = reader_value(reader, &name, &is_length)) == READER_FOUND)
         return reader_fail(reader, after, "a value ${...} stands only in a > or + piece, not in a * piece");
     if (found == READER_FAILED)
         return -1;
@@ -82,7 +120,7 @@ int parser_piece(struct parser *parser) {
     struct reader *reader = &parser->reader;
     char mark = *reader->at++;
     if (!parser->in_send)
-        return reader_fail(reader, reader->line, "a piece stands only behind \"send\" or another piece");
+        return reader_fail(reader, reader->line, "a piece stands only behind \"send\", \"answered\" or another piece");
     if (reader->at < reader->line_end && *reader->at != ' ')
         return reader_fail(reader, reader->at, "a space must follow \"%c\"", mark);
     reader->at += reader->at < reader->line_end;
@@ -95,6 +133,7 @@ int parser_piece(struct parser *parser) {
     int found;
     do {
         struct reader_word name;
+        bool is_length;
         char octet;
         while ((found = reader_piece_octet(reader, &octet)) == READER_FOUND)
             if (parser_put(parser, octet) != 0)
@@ -102,8 +141,8 @@ int parser_piece(struct parser *parser) {
         if (found == READER_FAILED)
             return -1;
         size += parser->octets.count - before;
-        found = reader_value(reader, &name);
-        if (found == READER_FAILED || (found == READER_FOUND && value(parser, &name) != 0))
+        found = reader_value(reader, &name, &is_length);
+        if (found == READER_FAILED || (found == READER_FOUND && (is_length ? length : value)(parser, &name) != 0))
             return -1;
         before = parser->octets.count;
     } while (found == READER_FOUND);
@@ -123,6 +162,7 @@ int parser_send_done(struct parser *parser) {
     if (close_piece(parser, 1) != 0)
         return -1;
     if (parser->pieces.count == 0)
-        return reader_fail_on(&parser->reader, step->line, 1, "a send needs at least one piece, on the lines behind it");
+        return reader_fail_on(&parser->reader, step->line, 1, "%s needs at least one piece, on the lines behind it",
+                              step->kind == EXCHANGE_SEND ? "a send" : "\"answered\"");
     return parser_keep_items(parser, &parser->pieces, sizeof(struct exchange_piece), &step->pieces, &step->piece_count);
 }

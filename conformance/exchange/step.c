@@ -108,6 +108,14 @@ static int step_send(struct parser *parser, struct exchange_step *step) {
     return parser_need_writable(parser) != 0 ? -1 : parser_send(parser, step);
 }
 
+static int step_answered(struct parser *parser, struct exchange_step *step) {
+    (void)step;
+    if (!parser->current)
+        return reader_fail(&parser->reader, parser->reader.line, "no connection is open yet");
+    parser->in_send = true;
+    return 0;
+}
+
 static int step_pause(struct parser *parser, struct exchange_step *step) {
     struct reader_word duration;
     if (need_word(parser, &duration, "a pause needs a duration, as in \"pause 50ms\"") != 0)
@@ -266,17 +274,12 @@ static const struct {
     enum exchange_step_kind kind;
     int (*parse)(struct parser *parser, struct exchange_step *step); /* what stands behind the word */
 } steps[] = {
-    {"connect", EXCHANGE_CONNECT, step_connect},
-    {"on", EXCHANGE_ON, step_on},
-    {"send", EXCHANGE_SEND, step_send},
-    {"pause", EXCHANGE_PAUSE, step_pause},
-    {"half-close", EXCHANGE_HALF_CLOSE, step_half_close},
-    {"close", EXCHANGE_CLOSE, step_close},
-    {"reset", EXCHANGE_RESET, step_close},
-    {"wait", EXCHANGE_WAIT, step_wait},
-    {"save", EXCHANGE_SAVE, step_save},
-    {"frame", EXCHANGE_FRAME, parser_frame},
-    {"process", EXCHANGE_PROCESS, step_process},
+    {"connect", EXCHANGE_CONNECT, step_connect}, {"on", EXCHANGE_ON, step_on},
+    {"send", EXCHANGE_SEND, step_send},          {"answered", EXCHANGE_ANSWERED, step_answered},
+    {"pause", EXCHANGE_PAUSE, step_pause},       {"half-close", EXCHANGE_HALF_CLOSE, step_half_close},
+    {"close", EXCHANGE_CLOSE, step_close},       {"reset", EXCHANGE_RESET, step_close},
+    {"wait", EXCHANGE_WAIT, step_wait},          {"save", EXCHANGE_SAVE, step_save},
+    {"frame", EXCHANGE_FRAME, parser_frame},     {"process", EXCHANGE_PROCESS, step_process},
 };
 
 int parser_step(struct parser *parser, const struct reader_word *word) {

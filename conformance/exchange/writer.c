@@ -147,7 +147,7 @@ void writer_bytes(struct writer *writer, const char *data, size_t size) {
 void writer_pieces(struct writer *writer, const struct exchange_piece *pieces, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const struct exchange_piece *piece = &pieces[i];
-        if (piece->kind == EXCHANGE_PIECE_VALUE) {
+        if (piece->kind != EXCHANGE_PIECE_BYTES) {
             put_value(writer, &piece->bytes);
         } else if (piece->count == 1) {
             put_lines(writer, piece->bytes.data, piece->bytes.size);

@@ -18,6 +18,7 @@ struct outgoing {
     size_t piece;
     uint64_t repetition;
     size_t offset;
+    char number[24]; /* of a length piece */
 };
 
 void outgoing_start(struct outgoing *outgoing, const struct exchange_piece *pieces, size_t piece_count, const struct saved *saved);

@@ -14,7 +14,7 @@ uint64_t outline_sends(const struct exchange *exchange) {
     for (size_t i = 0; i < exchange->step_count; i++) {
         if (exchange->steps[i].kind == EXCHANGE_FRAME)
             sends += frame_size(&exchange->steps[i].frame, exchange->steps[i].text.size);
-        for (size_t j = 0; j < exchange->steps[i].piece_count; j++) {
+        for (size_t j = 0; j < exchange->steps[i].piece_count && exchange->steps[i].kind == EXCHANGE_SEND; j++) {
             const struct exchange_piece *piece = &exchange->steps[i].pieces[j];
             if (piece->kind == EXCHANGE_PIECE_BYTES)
                 sends += piece->bytes.size * piece->count;
@@ -33,7 +33,7 @@ static bool holds(const struct exchange_bytes *bytes, const char *word) {
 
 bool outline_alone(const struct exchange *exchange) {
     for (size_t i = 0; i < exchange->step_count; i++)
-        for (size_t j = 0; j < exchange->steps[i].piece_count; j++) {
+        for (size_t j = 0; j < exchange->steps[i].piece_count && exchange->steps[i].kind == EXCHANGE_SEND; j++) {
             const struct exchange_bytes *bytes = &exchange->steps[i].pieces[j].bytes;
             bool begins = bytes->size >= 9 && !strncasecmp(bytes->data, "forwarded", 9);
             if (begins || holds(bytes, "\nforwarded") || holds(bytes, "forwarded-for"))

@@ -82,7 +82,7 @@ static bool is_alone(const struct player_session *session) {
     for (size_t i = 0; i < session->count; i++)
         if (session->exchanges[i].alone)
             return true;
-    return false;
+    return session->alone;
 }
 
 /* Begin what may begin now. */

@@ -4,7 +4,7 @@
  * handed out as scripts (script.h), while they last.
  *
  * Up to `jobs` sessions are under way side by side, an exchange of each. An exchange begins when the one before it is over on all targets.
- * A session that holds an exchange that is `alone` has nothing beside it.
+ * A session that is `alone`, or holds an exchange that is, begins when all before it are over, and has nothing beside it.
  */
 #ifndef BRIDGECHECK_PLAYER_H
 #define BRIDGECHECK_PLAYER_H
@@ -23,6 +23,7 @@ struct player_exchange {
 struct player_session {
     const struct player_exchange *exchanges;
     size_t count;
+    bool alone; /* has nothing beside it, whatever its exchanges are */
 };
 
 enum player_order { PLAYER_GO_ON, PLAYER_BEGIN_NOTHING_MORE, PLAYER_ABORT };

@@ -417,6 +417,8 @@ static enum outcome do_step(struct script *script, const struct exchange_step *s
         return script->time_is_up ? DONE : WAITS;
     if (step->kind == EXCHANGE_PROCESS)
         return do_process(script, step);
+    if (step->kind == EXCHANGE_ANSWERED)
+        return DONE; /* that was then */
     if (step->kind == EXCHANGE_SAVE) {
         const struct response_reader *reader = script->connection_count ? &current(script)->connection->responses : NULL;
         int saved = save_step(script->setup.saved, step, reader);

@@ -25,6 +25,7 @@ from . import options
 
 TAPS = ("spec", "recorded", "routes")
 ROUTES_SHOWN = 8
+CARRIED_MAX = 12  # lines of what is carried
 _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 
 
@@ -36,6 +37,7 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.option(
     "--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic."
 )
+@options.carry
 @click.option(
     "--tier",
     type=click.Choice(["quick", "default", "deep"]),
@@ -63,6 +65,7 @@ def gate(
     reference: str,
     taps: str | None,
     traffic: tuple[Path, ...],
+    carry: bool,
     tier: str,
     without: tuple[str, ...],
     twin: str,
@@ -96,7 +99,7 @@ def gate(
     probe = options.probe()
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
     if "recorded" in chosen and traffic:
-        found.append(tap.recorded(traffic))
+        found.append(tap.recorded(traffic, carry))
     found = [tap.without(one, set(without)) for one in found]
     not_tried = _not_tried(chosen, traffic, tier, without, tap.speaks_websocket(found))
     if not found and "routes" not in chosen:
@@ -117,6 +120,7 @@ def gate(
         f"{escape(application)} runs {len(sides)} times: {', '.join(escape(f'{name} {server.given}') for name, server in sides)}",
         highlight=False,
     )
+    _print_carried(console, [told for one in found for told in one.carried])
     plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
@@ -166,6 +170,16 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without:
     if not websocket and "websocket" not in without:
         missing.append("WebSocket: no exchange speaks it")
     return missing
+
+
+def _print_carried(console: Console, carried: list[str]) -> None:
+    """Which values of requests will not be the recorded ones."""
+    if carried:
+        console.print("carried, from an answer to later requests (--no-carry plays what was recorded):", highlight=False)
+    for told in carried[:CARRIED_MAX]:
+        console.print(f"  {escape(told)}", highlight=False)
+    if len(carried) > CARRIED_MAX:
+        console.print(f"  and {len(carried) - CARRIED_MAX} more, which the report lists", highlight=False)
 
 
 def _print(console: Console, application: str, outcome: Outcome, servers: list[str], extra: list[str], folder: Path) -> None:

@@ -4,9 +4,11 @@ Knows click and the exit codes of the contract. The commands are in files of the
 which it knows no more than that.
 """
 
+import select
 import sys
 import traceback
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
 
@@ -25,6 +27,14 @@ INTERRUPTED = 130
 GROUP = "bridgecheck.commands"  # of entry points, each a click command
 
 
+def _unread() -> bool:
+    """Whether who read our output has gone, as `head` does."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        poll.register(stream.fileno(), 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
 class Commands(click.Group):
     """The commands of this package and of the entry points, which are imported when they are asked for."""
 
@@ -40,6 +50,15 @@ class Commands(click.Group):
             except Exception as error:
                 return _broken(entry, error)
         return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if _unread():
+                raise
+            # As it is click would end without a word, since it takes any broken pipe for a reader that has gone.
+            raise RuntimeError("a pipe or socket of ours broke") from error
 
 
 def _broken(entry: EntryPoint, error: Exception) -> click.Command:

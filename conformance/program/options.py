@@ -73,6 +73,13 @@ def config(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def carry(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--no-carry, for every command that plays recordings."""
+    return click.option(
+        "--carry/--no-carry", default=True, show_default=True, help="Give values of answers to later requests, where a recording has both."
+    )(command)
+
+
 def target(command: Callable[..., Any]) -> Callable[..., Any]:
     """How targets are started, for every command that starts some."""
     for option in (

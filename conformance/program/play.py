@@ -33,6 +33,7 @@ from . import options
 @click.option("--on", "servers", metavar="SERVER", multiple=True, required=True, help="A server to play it on; the first is the reference.")
 @click.option("--app", "application", metavar="APP", help="The app.  [default: the one that the file names, else the probe app]")
 @click.option("--only", metavar="NAME", help="Show this exchange alone; what goes before it in its session is played all the same.")
+@options.carry
 @options.target
 @options.config
 @click.pass_context
@@ -42,6 +43,7 @@ def play(
     servers: tuple[str, ...],
     application: str | None,
     only: str | None,
+    carry: bool,
     factory: bool,
     app_dir: str,
     interpreter: str | None,
@@ -52,7 +54,8 @@ def play(
 
     Exit code: 0 all the same, 1 something differs that the gate would not excuse.
     """
-    exchanges = tap.read(file)
+    sessions, carried = tap.carrying(file, carry)
+    exchanges = [exchange for session in sessions for exchange in session]
     if only and only not in {exchange.name for exchange in exchanges}:
         raise UsageError(f"{file}: no exchange {only}")
     named = {exchange.meta.get("app", "") for exchange in exchanges}
@@ -77,7 +80,8 @@ def play(
     console = Console(soft_wrap=False)
     differ = False
     stage = Stage(targets, patience=patience)
-    sessions = tap.sessions(exchanges)
+    if carried:
+        console.print("carried:", *carried, sep="\n  ", markup=False, highlight=False)
     shared = [session for session in sessions if not has_own_start(session)]
     for session in sessions:
         if has_own_start(session) and only in (None, session[0].name):

@@ -36,7 +36,10 @@ Address = tuple[str, int]  # a host and a port, or the path of a Unix socket and
     help="What one exchange is: a request with its response, or all requests of a connection.",
 )
 @click.option("--origin", default="recorded", show_default=True, help="What the traffic is, for those who read the file.")
-def record(listen: str, upstream: str, output: Path, append: bool, unit: str, origin: str) -> int:
+@click.option(
+    "--answers/--no-answers", default=True, show_default=True, help="Keep what was answered, so that values of answers can be carried."
+)
+def record(listen: str, upstream: str, output: Path, append: bool, unit: str, origin: str, answers: bool) -> int:
     """Pass on, byte for byte, what clients and a server say to each other, and record it as exchanges, until Ctrl-C or SIGTERM.
 
     An address may also be unix:PATH. FILE holds secrets where the traffic does, so it is made for its owner alone to read.
@@ -52,7 +55,7 @@ def record(listen: str, upstream: str, output: Path, append: bool, unit: str, or
         click.echo(f"recording {shown} to {upstream} into {output}; Ctrl-C ends it", err=True)
         try:
             whole, file = unit == "connection", os.fsencode(output)
-            counts = run(listener.detach(), *where, upstream, stop, file, append and first > 0, whole, origin, first or 1, _tell)
+            counts = run(listener.detach(), *where, upstream, stop, file, append and first > 0, whole, answers, origin, first or 1, _tell)
         except OSError as error:
             raise UsageError(f"{error.filename or output}: {error.strerror}") from None
         finally:

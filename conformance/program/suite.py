@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -78,14 +79,18 @@ def spec(
                 sheets.append(Suite(target, sessions, patience=patience, jobs=jobs, tick=tick).run())
         except BridgecheckError as error:
             failures.append(error)
-            console.print(f"{escape(server.given)}: not played to its end", highlight=False)
+        except Exception as error:  # our own fault, and no reason to lose what the others came to
+            traceback.print_exc()
+            failures.append(BridgecheckError(f"{server.given}: a fault of bridgecheck itself, the traceback says where: {error!r}"))
     if sheets:
         if folder is not None:
             matrix.write(folder, sheets, sessions)
         _print(options.console(), sheets, sessions)
     if failures:
-        worst = max(failures, key=lambda error: error.exit_code)
-        raise type(worst)("\n".join(map(str, failures)))
+        said = [*map(str, failures)]
+        if folder is not None and not sheets:
+            said.append(f"{folder}: no report is written, since no server was played to its end")
+        raise type(max(failures, key=lambda error: error.exit_code))("\n".join(said))
     return int(any(sheet.breaks or sheet.deaths for sheet in sheets))
 
 

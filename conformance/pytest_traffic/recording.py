@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .._recording import pieces
-from ..traffic import quoted
+from ..giver import quoted
 from .journal import Exchange, Test
 
 _MAGIC = "bridgecheck-exchange 1\n"

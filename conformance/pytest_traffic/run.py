@@ -46,6 +46,7 @@ class Comparing:
             long_options(given)
         if getattr(config.option, "numprocesses", None):
             raise pytest.UsageError("--bridgecheck-candidate: the tests are run one after another; leave out -n")
+        self._environment = dict(os.environ)  # before the tests put anything into it
         self._outcomes: dict[str, Outcome] = {}
         self._identities: dict[str, str] = {}
         self._lines: list[str] = []
@@ -118,7 +119,9 @@ class Comparing:
             command += [f"--bridgecheck-run={server}", f"--bridgecheck-journal={journal}", f"--bridgecheck-only={only}"]
             where = self._config.invocation_params.dir
             with output.open("wb") as out:
-                process = subprocess.Popen(command, cwd=where, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+                process = subprocess.Popen(
+                    command, cwd=where, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                )
                 try:
                     self._watch(process, journal)
                 finally:

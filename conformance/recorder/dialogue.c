@@ -16,6 +16,35 @@ static enum messages_kind answered(void *context) {
     return dialogue->requests.under_way && dialogue->requests.head ? dialogue->requests.kind : MESSAGES_OTHER;
 }
 
+static void heard(void *context, enum messages_part part, const char *data, size_t size) {
+    struct dialogue *dialogue = context;
+    const llhttp_t *parser = &dialogue->responses.parser;
+    struct answer *answer = &dialogue->answer;
+    const struct exchange_allocator *allocator = &dialogue->allocator;
+    if (!dialogue->answers || dialogue->giving_up)
+        return;
+    switch (part) {
+    case MESSAGES_STATUS:
+        answer_clear(answer, allocator); /* that of an interim response */
+        answer_status(answer, allocator, parser->http_major, parser->http_minor, parser->status_code);
+        break;
+    case MESSAGES_NAME:
+        answer_name(answer, allocator, data, size);
+        break;
+    case MESSAGES_VALUE:
+        answer_value(answer, allocator, data, size);
+        break;
+    case MESSAGES_FIELD_END:
+        answer_field_end(answer, allocator);
+        break;
+    case MESSAGES_HEAD_END:
+        answer_head_end(answer, allocator);
+        break;
+    case MESSAGES_CONTENT:
+        answer_content(answer, allocator, data, size);
+    }
+}
+
 void dialogue_init(struct dialogue *dialogue, const struct exchange_allocator *allocator,
                    void (*on_finished)(void *owner, struct dialogue *dialogue, const struct dialogue_text *text), void *owner) {
     *dialogue = (struct dialogue){.on_finished = on_finished, .owner = owner, .blank = true};
@@ -23,12 +52,15 @@ void dialogue_init(struct dialogue *dialogue, const struct exchange_allocator *a
     dialogue->allocator = dialogue->steps.allocator;
     messages_init_requests(&dialogue->requests);
     messages_init_responses(&dialogue->responses, answered, dialogue);
+    dialogue->responses.heard = heard;
 }
 
 static void forget_text(struct dialogue *dialogue) {
     writer_free(&dialogue->steps);
     writer_init(&dialogue->steps, &dialogue->allocator);
     growing_free(&dialogue->statuses, &dialogue->allocator);
+    growing_free(&dialogue->answer.bytes, &dialogue->allocator);
+    dialogue->answer = (struct answer){0};
 }
 
 void dialogue_free(struct dialogue *dialogue) {
@@ -235,6 +267,18 @@ void dialogue_client(struct dialogue *dialogue, const char *data, size_t size, b
     settle(dialogue);
 }
 
+static void put_answer(struct dialogue *dialogue) {
+    struct answer *answer = &dialogue->answer;
+    bool room = dialogue->step_count < DIALOGUE_ANSWERS_STEPS && dialogue->steps.text.count < DIALOGUE_ANSWERS_MAX;
+    if (answer->bytes.count > 0 && room) {
+        STATEMENT(dialogue, "answered");
+        if (!dialogue->giving_up)
+            put_pieces(&dialogue->steps, answer->bytes.items, answer->bytes.count);
+        check_bounds(dialogue);
+    }
+    answer_clear(answer, &dialogue->allocator);
+}
+
 /* A response is complete, of which the last bytes have just come. */
 static void responded(struct dialogue *dialogue) {
     const struct messages *responses = &dialogue->responses;
@@ -243,6 +287,7 @@ static void responded(struct dialogue *dialogue) {
         return;
     }
     STATEMENT(dialogue, "wait response");
+    put_answer(dialogue);
     put_status(dialogue);
     dialogue->answered++;
     if (responses->upgrade) {

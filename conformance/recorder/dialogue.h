@@ -15,6 +15,7 @@
 #define BRIDGECHECK_RECORDER_DIALOGUE_H
 
 #include "../exchange/writer.h"
+#include "answer.h"
 #include "frames.h"
 #include "messages.h"
 
@@ -23,6 +24,8 @@
 #define DIALOGUE_MERGE_STEPS 1000u           /* from here on reads that follow each other are one send */
 #define DIALOGUE_WHOLE_STEPS 2000u           /* from here on a whole connection is cut where it can be */
 #define DIALOGUE_FRAMES_WAITED 64u           /* frames that are waited for between two sends, at most */
+#define DIALOGUE_ANSWERS_STEPS 1000u         /* from here on no more answers are kept, so that nothing is given up for their sake */
+#define DIALOGUE_ANSWERS_MAX ((size_t)8 << 20)
 #define DIALOGUE_PARTS 4
 
 /* A finished exchange: its text, from "exchange" to the LF of its end, in parts that follow each other. Lives as long as the call. */
@@ -38,7 +41,8 @@ struct dialogue {
     size_t lost;     /* exchanges given up */
 
     /* To be set before anything is heard. */
-    bool whole; /* an exchange is all that is said on the connection */
+    bool whole;   /* an exchange is all that is said on the connection */
+    bool answers; /* what was answered is kept, behind each `wait response` */
 
     /* Its own. */
     struct exchange_allocator allocator;
@@ -53,6 +57,7 @@ struct dialogue {
 
     /* Of the exchange under way. */
     struct writer steps;
+    struct answer answer;    /* of the response under way */
     struct growing kinds;    /* of its complete requests: enum messages_kind, an octet each */
     struct growing statuses; /* " 200 404" */
     size_t answered, step_count, half_closed_at;

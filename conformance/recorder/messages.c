@@ -20,14 +20,29 @@ static void keep(char *kept, size_t room, size_t *kept_size, const char *data, s
     *kept_size += size;
 }
 
+static void tell(const struct messages *messages, enum messages_part part, const char *data, size_t size) {
+    if (messages->heard)
+        messages->heard(messages->context, part, data, size);
+}
+
+/* Behind the status line's end, whatever its reason was. */
+static int on_status_complete(llhttp_t *parser) {
+    struct messages *messages = parser->data;
+    messages->status = parser->status_code;
+    tell(messages, MESSAGES_STATUS, NULL, 0);
+    return 0;
+}
+
 static int on_header_field(llhttp_t *parser, const char *data, size_t size) {
     struct messages *messages = parser->data;
+    tell(messages, MESSAGES_NAME, data, size);
     keep(messages->name, sizeof messages->name, &messages->name_size, data, size);
     return 0;
 }
 
 static int on_header_value(llhttp_t *parser, const char *data, size_t size) {
     struct messages *messages = parser->data;
+    tell(messages, MESSAGES_VALUE, data, size);
     keep(messages->value, sizeof messages->value, &messages->value_size, data, size);
     return 0;
 }
@@ -50,12 +65,14 @@ static int on_header_value_complete(llhttp_t *parser) {
     messages->to_websocket |= is_word(messages->name, messages->name_size, sizeof messages->name, "upgrade") &&
                               is_word(messages->value, messages->value_size, sizeof messages->value, "websocket");
     messages->name_size = messages->value_size = 0;
+    tell(messages, MESSAGES_FIELD_END, NULL, 0);
     return 0;
 }
 
 static int on_headers_complete(llhttp_t *parser) {
     struct messages *messages = parser->data;
     messages->head = true;
+    tell(messages, MESSAGES_HEAD_END, NULL, 0);
     if (parser->type == HTTP_REQUEST) {
         messages->method = llhttp_method_name(parser->method);
         messages->kind = parser->method == HTTP_HEAD ? MESSAGES_HEAD : parser->method == HTTP_CONNECT ? MESSAGES_CONNECT : MESSAGES_OTHER;
@@ -70,8 +87,8 @@ static int on_headers_complete(llhttp_t *parser) {
 }
 
 static int on_body(llhttp_t *parser, const char *data, size_t size) {
-    (void)data;
     struct messages *messages = parser->data;
+    tell(messages, MESSAGES_CONTENT, data, size);
     messages->content += size;
     return 0;
 }
@@ -90,6 +107,7 @@ static int on_message_complete(llhttp_t *parser) {
 
 static const llhttp_settings_t SETTINGS = {
     .on_url = on_url,
+    .on_status_complete = on_status_complete,
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_value_complete,

@@ -26,6 +26,9 @@ enum messages_result {
     MESSAGES_BROKEN    /* not understood: the parser can only be forgotten */
 };
 
+/* A part of a message, as it is heard. */
+enum messages_part { MESSAGES_STATUS, MESSAGES_NAME, MESSAGES_VALUE, MESSAGES_FIELD_END, MESSAGES_HEAD_END, MESSAGES_CONTENT };
+
 struct messages {
     /* Of the message that is under way, or else of the last one. */
     bool under_way; /* some of its bytes have come, but not all */
@@ -39,6 +42,9 @@ struct messages {
     bool closing;      /* it says that the connection ends behind it */
     bool upgrade;      /* a request that asks for another protocol; a response behind which there is another */
     bool to_websocket; /* … which is WebSocket */
+
+    /* To be set before anything is heard, or NULL: each part, in pieces of any size; DATA is empty where a part has none. */
+    void (*heard)(void *context, enum messages_part part, const char *data, size_t size);
 
     /* Its own. */
     llhttp_t parser;

@@ -56,7 +56,8 @@ static int set_upstream(struct proxy_options *options, const char *host, int por
 
 PyDoc_STRVAR(
     record_doc,
-    "record(listener: int, host: str, port: int, name: str, stop: int, path: bytes, append: bool, whole: bool, origin: str, first: int,"
+    "record(listener: int, host: str, port: int, name: str, stop: int, path: bytes, append: bool, whole: bool, answers: bool, origin: str, "
+    "first: int,"
     " tell: Callable[[str], object], /) -> dict[str, int]\n--\n\n"
     "Take connections of the listener, which is closed in the end, to the upstream, and record them, until stop can be read.\n\n"
     "OSError where the file cannot be opened. The counts: exchanges, files, connections, refused, lost, and error, an errno or 0, where"
@@ -69,10 +70,10 @@ static PyObject *record(PyObject *module, PyObject *arguments) {
     struct recording recording;
     struct telling telling = {0};
     const char *host, *path, *origin;
-    int port, append, whole;
+    int port, append, whole, answers;
     unsigned long long first;
-    if (!PyArg_ParseTuple(arguments, "isisiyppsKO:record", &options.listener, &host, &port, &options.upstream_name, &options.stop, &path,
-                          &append, &whole, &origin, &first, &telling.callable) ||
+    if (!PyArg_ParseTuple(arguments, "isisiypppsKO:record", &options.listener, &host, &port, &options.upstream_name, &options.stop, &path,
+                          &append, &whole, &answers, &origin, &first, &telling.callable) ||
         set_upstream(&options, host, port))
         return NULL;
     int failed = recording_open(&recording, path, append, origin, 0);
@@ -82,6 +83,7 @@ static PyObject *record(PyObject *module, PyObject *arguments) {
     }
     options.recording = &recording;
     options.whole = whole;
+    options.answers = answers;
     options.first_connection = first;
     options.tell = tell;
     options.context = &telling;

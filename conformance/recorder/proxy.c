@@ -279,6 +279,7 @@ static int begin_session(struct proxy *proxy, int fd) {
     proxy->sessions = session;
     relay_init(&session->relay, &TRANSPORT, session, proxy->chunk, NULL, &proxy->allocator, on_finished);
     session->relay.dialogue.whole = proxy->options->whole;
+    session->relay.dialogue.answers = proxy->options->answers;
     uv_timer_init(&proxy->loop, &session->patience);
     session->patience.data = session;
     session->open_handles = 1;

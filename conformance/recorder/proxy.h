@@ -21,6 +21,7 @@ struct proxy_options {
     socklen_t upstream_size;
     const char *upstream_name;                     /* for messages */
     struct recording *recording;                   /* open; stays the caller's */
+    bool answers;                                  /* what was answered is kept, too */
     bool whole;                                    /* an exchange for each connection, not for each request */
     uint64_t first_connection;                     /* the number of the first connection */
     size_t memory_max;                             /* 0: PROXY_MEMORY_MAX */

@@ -63,6 +63,7 @@ def report(outcome: Outcome, servers: list[str], options: list[str]) -> dict[str
         "verdict": "same" if outcome.same else "different",
         "targets": outcome.targets,
         "not_tried": outcome.not_tried,
+        "carried": outcome.carried,
         "exchanges": {"total": sum(outcome.exchanges.values()), "by_tap": outcome.exchanges},
         "buckets": [
             {

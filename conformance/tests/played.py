@@ -21,6 +21,30 @@ async def _answer(send: Any, body: bytes, *fields: tuple[bytes, bytes]) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class _Beside:
+    """How many calls are under way, and how many pairs have been."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.pairs = 0
+        self.two = asyncio.Event()
+
+    async def together(self) -> bytes:
+        """Answers when two are under way."""
+        self.now += 1
+        if self.now == 2:
+            self.two.set()
+        await self.two.wait()
+        self.now -= 1
+        if not self.now:
+            self.pairs += 1
+            self.two = asyncio.Event()
+        return b"together"
+
+
+beside = _Beside()
+
+
 async def _talk(receive: Any, send: Any) -> None:
     """Gives back each message; "bye" ends the talk."""
     await receive()
@@ -45,6 +69,10 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await send({"type": "http.response.body", "body": b"ticktock", "more_body": True})
             while (await receive())["type"] != "http.disconnect":
                 pass
+        case "/together":
+            await _answer(send, await beside.together())
+        case "/beside":
+            await _answer(send, b"%d beside, %d pairs" % (beside.now, beside.pairs))
         case "/hang":
             await asyncio.sleep(3600)
         case "/afterwards":

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,13 +96,18 @@ def recording(to: Any, file: Path, *options: str, listen: str = "127.0.0.1:0", *
         process.stderr.close()
 
 
-@contextmanager
-def shop(folder: Path) -> Iterator[tuple[str, int]]:
+def shop(folder: Path) -> AbstractContextManager[tuple[str, int]]:
     """The demo shop under uvicorn, on a database of its own."""
+    return served("bridgecheck.demo.shop:app", SHOP_DATABASE=str(folder / "shop.sqlite"))
+
+
+@contextmanager
+def served(app: str, *options: str, **environment: str) -> Iterator[tuple[str, int]]:
+    """An app under uvicorn."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = free.getsockname()
-    words = [sys.executable, "-m", "uvicorn", "bridgecheck.demo.shop:app", "--port", str(address[1]), "--log-level", "critical"]
-    process = subprocess.Popen(words, env={**os.environ, "SHOP_DATABASE": str(folder / "shop.sqlite")}, stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-m", "uvicorn", app, *options, "--port", str(address[1]), "--log-level", "critical"]
+    process = subprocess.Popen(words, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -134,4 +139,4 @@ def read_exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def sent(exchanges: list[Exchange]) -> bytes:
-    return b"".join(data for exchange in exchanges for _, _, data in exchange.steps)
+    return b"".join(data for exchange in exchanges for _, kind, data in exchange.steps if kind == "send")

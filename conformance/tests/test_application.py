@@ -62,7 +62,7 @@ def test_a_factory_is_fine(folder: Path) -> None:
         ("apps:make", False, ["make is no ASGI app", "--factory"]),
         ("apps:make_nothing", True, ["make_nothing is no ASGI app: builtins.NoneType is not callable"]),
         ("apps:number", True, ["number is no factory"]),
-        ("apps:make_trouble", True, ["the factory make_trouble raised ValueError", "ValueError: no settings"]),
+        ("apps:make_trouble", True, ["the factory make_trouble raised ValueError", "ValueError: no settings\n  what it needs"]),
         ("apps:leave", True, ["the factory leave raised SystemExit"]),
         (
             "raises:app",

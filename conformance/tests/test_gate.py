@@ -375,8 +375,9 @@ def test_the_configuration_gives_defaults_that_options_override(folder: Path) ->
 
 
 def test_an_app_that_cannot_start_shows_the_servers_own_words(folder: Path) -> None:
-    done = gate("apps:broken_in_lifespan", "--candidate", "uvicorn", "--traffic", "own.exchange", cwd=folder)
+    done = gate("apps:broken_in_lifespan", "--candidate", "uvicorn", "--traffic", "own.exchange", taps="spec,recorded", cwd=folder)
     assert done.returncode == 3
+    assert "spec:" not in done.stderr  # before anything else is played
     assert "the database is gone" in done.stderr
 
 

@@ -97,6 +97,19 @@ def test_pages_that_share_a_secret_are_one_session(tmp_path: Path) -> None:
     assert b"> GET /me?token=${token} HTTP/1.1\n" in exchanges[1].text
 
 
+def test_a_length_follows_the_saved_secret(tmp_path: Path) -> None:
+    text = made(
+        {"request.url": "http://shop.test/login", "response.content": {"text": '{"token":"abcdefghijkl"}'}},
+        {
+            "request.method": "POST",
+            "request.headers": [{"name": "Content-Type", "value": "application/x-www-form-urlencoded"}],
+            "request.postData": {"mimeType": "application/x-www-form-urlencoded", "text": "a=b&token=abcdefghijkl"},
+        },
+    )
+    _, exchange = imported(text, tmp_path, Secrets())
+    assert b"> Content-Length: ${10+token}\n>\n+ a=b&token=${token}\n" in exchange.text
+
+
 def test_a_value_is_taken_from_content_that_is_not_compressed(tmp_path: Path) -> None:
     fields = [{"name": "Accept-Encoding", "value": "gzip"}]
     coded = [{"name": "Content-Encoding", "value": "gzip"}]

@@ -282,6 +282,13 @@ def test_a_call_whose_client_is_not_its_own_belongs_to_the_exchange_alone(pair: 
     assert paths(played(pair, exchange(steps))) == [("b", "/for", "returned")]
 
 
+def test_a_session_that_is_alone_keeps_its_place_among_those_side_by_side(pair: Player) -> None:
+    together, beside = exchange(GET.format(path="/together")), exchange(GET.format(path="/beside"))
+    results = pair.play([[together], [together], [beside], [together], [together]], jobs=8, alone={2})
+    seen = [bodies(observation) for ((observations),) in results if observations for observation in observations]
+    assert seen == [[b"together"]] * 4 + [[b"0 beside, 1 pairs"]] * 2 + [[b"together"]] * 4
+
+
 def test_what_was_waited_for_in_vain_is_noted(pair: Player) -> None:
     observation = played(
         pair, exchange(GET.format(path="/") + "wait response\nwait response within 20ms\nwait interim within 20ms\nwait closed within 20ms")

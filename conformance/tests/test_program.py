@@ -13,6 +13,7 @@ missing = no_such_module_at_all:command
 nameless = hello_module:nothing
 faulty = faulty_command:command
 gate = hello_module:hello
+pipe = pipe_module:pipe
 """
 HELLO = """import click
 print("import of hello")
@@ -25,6 +26,16 @@ def hello(name):
     raise SystemExit(7)
 """
 
+PIPE = """import click
+
+@click.command()
+@click.option("--print", "lines", default=0)
+def pipe(lines):
+    for _ in range(lines):
+        print("x" * 10000)
+    raise BrokenPipeError(32, "of a socket")
+"""
+
 
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
@@ -32,6 +43,7 @@ def packages(tmp_path: Path) -> Path:
     (tmp_path / "other-1.0.dist-info").mkdir()
     (tmp_path / "other-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
     (tmp_path / "other-1.0.dist-info" / "entry_points.txt").write_text(ENTRIES)
+    (tmp_path / "pipe_module.py").write_text(PIPE)
     (tmp_path / "hello_module.py").write_text(HELLO)
     (tmp_path / "faulty_command.py").write_text("raise ValueError('at import')")
     return tmp_path
@@ -77,3 +89,18 @@ def test_our_own_commands_come_first_and_import_no_other(packages: Path) -> None
 def test_no_such_command(packages: Path) -> None:
     code, _, err = bridgecheck(packages, "hullo")
     assert code == 2 and "No such command 'hullo'." in err
+
+
+def test_a_pipe_that_breaks_inside_is_a_fault_and_not_passed_over(packages: Path) -> None:
+    code, _, err = bridgecheck(packages, "pipe")
+    assert code == 70 and "BrokenPipeError: [Errno 32] of a socket" in err
+
+
+def test_who_reads_our_output_may_go(packages: Path) -> None:
+    command = [sys.executable, "-m", "bridgecheck", "pipe", "--print", "1000"]
+    environment = os.environ | {"PYTHONPATH": str(packages)}
+    done = subprocess.Popen(command, cwd=packages, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.stdout is not None and done.stderr is not None
+    done.stdout.close()
+    assert (done.wait(60), done.stderr.read()) == (1, b"")
+    done.stderr.close()

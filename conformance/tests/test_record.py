@@ -189,7 +189,7 @@ def test_half_close(tmp_path: Path) -> None:
         connection.shutdown(socket.SHUT_WR)
         assert read_all(connection) == b"HTTP/1.1 200 OK\r\n\r\nall"
         proxy.end()
-        assert proxy.file.read_text().endswith(">\nhalf-close\nwait response\nend close\n")
+        assert proxy.file.read_text().endswith(">\nhalf-close\nwait response\nanswered\n> HTTP/1.1 200\n>\nend close\n")
 
 
 def test_resets_both_ways(tmp_path: Path) -> None:
@@ -283,7 +283,8 @@ def test_bytes_both_ways_behind_an_upgrade(tmp_path: Path) -> None:
         [exchange] = proxy.exchanges()
         assert (exchange.meta["needs"], exchange.meta["status"]) == ("websocket", "101")
         assert sent([exchange]) == handshake + bytes(range(256))
-        assert b"\nwait response\nwait frame\nsend\n" in exchange.text
+        assert b"\nwait response\nanswered\n> HTTP/1.1 101\n" in exchange.text
+        assert b"\n>\nwait frame\nsend\n" in exchange.text
 
 
 def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
@@ -448,7 +449,8 @@ def test_a_file_that_cannot_grow_ends_it(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
 
-    with upstream(answers) as address, recording(address, tmp_path / "file", preexec_fn=limit) as proxy, proxy.connect() as connection:
+    file = tmp_path / "file"
+    with upstream(answers) as address, recording(address, file, "--no-answers", preexec_fn=limit) as proxy, proxy.connect() as connection:
         for _ in range(50):
             try:
                 connection.sendall(GET)
@@ -458,3 +460,13 @@ def test_a_file_that_cannot_grow_ends_it(tmp_path: Path) -> None:
         assert proxy.process.wait(PATIENCE) == 2
         assert proxy.process.stderr.read().endswith(f"bridgecheck: {proxy.file}: {os.strerror(27)}; what is in it is whole\n")
         assert 1 <= len(proxy.exchanges()) < 10
+
+
+def test_what_was_answered_is_kept_unless_it_is_not_wanted(tmp_path: Path) -> None:
+    with upstream(answers) as address:
+        for options, kept in (((), True), (("--no-answers",), False)):
+            with recording(address, tmp_path / f"file{kept}", *options) as proxy, proxy.connect() as connection:
+                connection.sendall(GET)
+                assert read_exactly(connection, len(OK)) == OK
+                proxy.end()
+                assert (b"\nanswered\n> HTTP/1.1 200\n> Content-Length: 2\n>\nend next" in proxy.exchanges()[0].text) is kept

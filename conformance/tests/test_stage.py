@@ -20,6 +20,7 @@ class World:
     dead: bool = False
     starts: int = 0
     log: list[str] = field(default_factory=list)
+    alone: set[int] = field(default_factory=set)  # of the sessions that were played last
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Named:
     name: str
     sends: int = 10
     text: bytes = b"exchange a\nsend"
+    requests: tuple[tuple[bytes, bytes], ...] = ((b"GET", b"/"),)
+    meta: dict[str, str] = field(default_factory=dict)
     steps: tuple[tuple[int, str, bytes], ...] = ((1, "send", b""),)
     process: tuple[tuple[int, str, tuple[str, ...]], ...] = ()
 
@@ -50,8 +53,9 @@ class FakePlayer:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def play(self, sessions: Sequence[Sequence[Named]], *, jobs: int, progress: Any = None) -> list[list[Any]]:
+    def play(self, sessions: Sequence[Sequence[Named]], *, jobs: int, alone: set[int], progress: Any = None) -> list[list[Any]]:
         results = []
+        self.world.alone = alone
         for session in sessions:
             row: list[Any] = []
             for exchange in session:
@@ -142,8 +146,8 @@ def test_a_death_that_does_not_come_back_is_kept_without_a_name(world: World, mo
     world.kills = {"b"}
     original = FakePlayer.play
 
-    def once(self: FakePlayer, sessions: Any, *, jobs: int, progress: Any = None) -> Any:
-        result = original(self, sessions, jobs=jobs, progress=progress)
+    def once(self: FakePlayer, sessions: Any, *, jobs: int, alone: set[int], progress: Any = None) -> Any:
+        result = original(self, sessions, jobs=jobs, alone=alone, progress=progress)
         self.world.kills = set()
         return result
 
@@ -153,6 +157,30 @@ def test_a_death_that_does_not_come_back_is_kept_without_a_name(world: World, mo
     assert all(played.values())
 
 
+def test_what_may_write_is_played_alone_where_order_counts(world: World) -> None:
+    sessions = [
+        [Named("read")],
+        [Named("read"), Named("write", requests=((b"POST", b"/"),))],
+        [Named("look", requests=((b"HEAD", b"/"), (b"OPTIONS", b"*")))],
+        [Named("unread", requests=())],
+        [Named("talk", text=b"exchange talk\nsend\n> GET / HTTP/1.1\n> Upgrade: websocket\n")],
+        [Named("talk", meta={"needs": "websocket"})],
+    ]
+    for in_order, alone in ((True, {1, 3, 4, 5}), (False, set())):
+        with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
+            stage.play(sessions, jobs=4, in_order=in_order)  # type: ignore[arg-type]
+        assert world.alone == alone
+
+
+def test_a_death_is_named_at_once_where_all_are_alone(world: World) -> None:
+    world.kills = {"b"}
+    sessions = [[Named(name, requests=((b"POST", b"/"),))] for name in "abc"]
+    with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
+        result = stage.play(sessions, jobs=4, in_order=True)  # type: ignore[arg-type]
+    assert [[e.name for e in death.session] for death in result.deaths] == [["b"]]
+    assert world.log == ["a", "b", "c"]
+
+
 def test_where_a_request_is_cut_on_its_way_its_pieces_are_chance(world: World) -> None:
     for sends, text, steps, kept in (
         (10, b"exchange a\nsend\n", 1, True),
@@ -160,7 +188,7 @@ def test_where_a_request_is_cut_on_its_way_its_pieces_are_chance(world: World) -
         (10, b"exchange a\nsend split 1\n", 1, False),
         (10, b"exchange a\nsend\n", 2, False),
     ):
-        exchange = Named("a", sends, text, ((1, "send", b""),) * steps)
+        exchange = Named("a", sends, text, steps=((1, "send", b""),) * steps)
         with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
             facts = stage.play([[exchange]], jobs=1).facts[0][0]  # type: ignore[list-item]
         assert facts is not None

@@ -11,10 +11,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from bridgecheck.conformance import suite as module
 from bridgecheck.conformance import tap
 from bridgecheck.conformance.fact import Facts, facts_of
+from bridgecheck.conformance.program import suite as command
 from bridgecheck.conformance.report import matrix
 from bridgecheck.conformance.stage import Death, Result
 from bridgecheck.conformance.suite import CRASH, FAIL, PASS, SKIP, Judged, Sheet, Suite, judged
@@ -277,3 +279,22 @@ def test_two_servers_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("server", "code"), [("bridge", 0), ("uvicorn", 1)])
 def test_a_must_that_fails_is_exit_code_1(server: str, code: int) -> None:
     assert bridgecheck(server, "--only", "host-missing")[0] == code
+
+
+@pytest.mark.parametrize("servers", [["uvicorn", "granian"], ["uvicorn"]], ids=" ".join)
+def test_a_fault_of_ours_with_one_server_loses_nothing_of_the_others(
+    servers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Suite) -> Sheet:
+        if self.stage.targets[0].server.name == "uvicorn":
+            raise BrokenPipeError("of ours")
+        return Sheet(self.stage.targets[0].server.given, "", {}, {"plain-request": Judged(PASS, "must", "")})
+
+    monkeypatch.setattr(command.Suite, "run", run)
+    monkeypatch.chdir(tmp_path)  # where no configuration is
+    result = CliRunner().invoke(command.spec, [*servers, "--only", "plain-request", "--report", str(tmp_path / "report")])
+    assert type(result.exception).__name__ == "BridgecheckError" and "BrokenPipeError" in str(result.exception)
+    others = servers[1:]
+    if others:
+        assert list(json.loads((tmp_path / "report" / "spec.json").read_text("utf-8"))["servers"]) == others
+    assert (f"{tmp_path / 'report'}: no report is written" in str(result.exception)) == (not others)

@@ -1,6 +1,6 @@
 """Events that no app should send, made by number: the same number is the same events in every process.
 
-What docs/servers.md calls uvicorn's own faults is left out: 1xx, 204 and 304, more than one content-length or one that is not digits,
+What docs/violations.md calls uvicorn's own faults is left out: 1xx, 204 and 304, more than one content-length or one that is not digits,
 transfer-encoding, the app's own date and server.
 """
 

@@ -50,7 +50,7 @@ static const struct exchange_step *assert_step(const struct exchange *exchange, 
     }
     if (kind != EXCHANGE_FRAME)
         assert_text(&step->text, "");
-    if (kind != EXCHANGE_SEND)
+    if (kind != EXCHANGE_SEND && kind != EXCHANGE_ANSWERED)
         assert_int_equal(step->piece_count, 0);
     if (kind != EXCHANGE_PROCESS)
         assert_int_equal(step->word_count, 0);
@@ -90,7 +90,7 @@ static void place_test(void **state) {
     assert_text(&third->session, "shop");
     assert_text(&last->name, "later");
     assert_text(&last->session, "shop");
-    assert_own_text(last, "exchange later\n", "+ ${token}\nend next");
+    assert_own_text(last, "exchange later\n", "* 2 a\nend next");
     assert_int_equal(last->offset + last->length, sizeof full - 1);
 }
 
@@ -145,8 +145,28 @@ static void values_test(void **state) {
     assert_piece(&send->pieces[4], EXCHANGE_PIECE_VALUE, BYTES("cart"), 1);
     assert_piece(&send->pieces[5], EXCHANGE_PIECE_BYTES, BYTES("z"), 2);
     const struct exchange_step *later = assert_step(exchange_at(state, 3), 12, EXCHANGE_SEND, 68, "");
-    assert_int_equal(later->piece_count, 1);
+    assert_int_equal(later->piece_count, 5);
     assert_piece(&later->pieces[0], EXCHANGE_PIECE_VALUE, BYTES("token"), 1);
+    assert_piece(&later->pieces[1], EXCHANGE_PIECE_LENGTH, BYTES("0+token"), 1);
+    assert_piece(&later->pieces[2], EXCHANGE_PIECE_BYTES, BYTES("/"), 1);
+    assert_piece(&later->pieces[3], EXCHANGE_PIECE_LENGTH, BYTES("0x1f+token+cart"), 1);
+    assert_piece(&later->pieces[4], EXCHANGE_PIECE_BYTES, BYTES("\r\n"), 1);
+    const struct exchange_step *answered = assert_step(exchange_at(state, 3), 13, EXCHANGE_ANSWERED, 71, "");
+    assert_int_equal(answered->piece_count, 2);
+    assert_piece(&answered->pieces[0], EXCHANGE_PIECE_BYTES, BYTES("HTTP/1.1 200\r\n"), 1);
+    assert_piece(&answered->pieces[1], EXCHANGE_PIECE_BYTES, BYTES("a"), 2);
+}
+
+static void lengths_test(void **state) {
+    const struct exchange_piece *pieces = exchange_at(state, 3)->steps[12].pieces;
+    struct exchange_bytes name;
+    bool hexadecimal;
+    size_t at = 0;
+    assert_int_equal(exchange_length_count(&pieces[1].bytes, &hexadecimal), 0);
+    assert_false(hexadecimal);
+    assert_true(exchange_length_next(&pieces[1].bytes, &at, &name));
+    assert_bytes(&(struct exchange_bytes){name.data, name.size}, BYTES("token"));
+    assert_false(exchange_length_next(&pieces[1].bytes, &at, &name));
 }
 
 static void connections_test(void **state) {
@@ -272,6 +292,7 @@ int main(void) {
         cmocka_unit_test(meta_test),
         cmocka_unit_test(pieces_test),
         cmocka_unit_test(values_test),
+        cmocka_unit_test(lengths_test),
         cmocka_unit_test(connections_test),
         cmocka_unit_test(waits_test),
         cmocka_unit_test(saves_test),

@@ -71,6 +71,10 @@ static const char full[] = "bridgecheck-exchange 1\n"
                            "process exit within 500ms\n"
                            "send\n"
                            "+ ${token}\n"
+                           "> ${0+token}/${0x1f+token+cart}\n"
+                           "answered\n"
+                           "> HTTP/1.1 200\n"
+                           "* 2 a\n"
                            "end next";
 
 #endif

@@ -308,6 +308,102 @@ static void whole_test(void **state) {
     free(collected.text);
 }
 
+/* Told to, it keeps what was answered: an interim response's fields not, a content only where it is text, and no more than its bound. */
+static void answers_test(void **state) {
+    (void)state;
+    static const struct {
+        const char *answer, *text;
+    } answers[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag:\r\nContent-Length: 8\r\n\r\n{\"a\": 1}",
+         "> HTTP/1.1 200\n> Content-Type: application/json\n> ETag:\\x20\n> Content-Length: 8\n>\n+ {\"a\": 1}\n"},
+        {"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 2\r\n\r\nok", "> HTTP/1.1 200\n> Content-Type: image/png\n"
+                                                                                      "> Content-Length: 2\n>\n"},
+        {"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+         "> HTTP/1.1 200\n> content-type: text/html\n> Transfer-Encoding: chunked\n>\n+ abc\n"},
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+        for (size_t portion = 1; portion < 40; portion++) {
+            struct collected collected = {0};
+            struct dialogue dialogue;
+            dialogue_init(&dialogue, NULL, collect_exchange, &collected);
+            dialogue.answers = true;
+            hear(&dialogue, HAPPENINGS({'C', GET("/a")}), SIZE_MAX);
+            hear(&dialogue, HAPPENINGS({'S', answers[i].answer}), portion);
+            char expected[600];
+            snprintf(expected, sizeof expected, "%s\nexchange get-a\nstatus: 200\n%swait response\nanswered\n%send next\n", HEAD,
+                     SENDS("/a"), answers[i].text);
+            assert_string_equal(collected.text, expected);
+            dialogue_free(&dialogue);
+            free(collected.text);
+        }
+}
+
+static void interim_answers_test(void **state) {
+    (void)state;
+    struct collected collected = {0};
+    struct dialogue dialogue;
+    dialogue_init(&dialogue, NULL, collect_exchange, &collected);
+    dialogue.answers = true;
+    hear(&dialogue, HAPPENINGS({'C', GET("/a")}, {'S', "HTTP/1.1 103 Early\r\nLink: x\r\n\r\n"}, {'S', OK_RESPONSE}), SIZE_MAX);
+    assert_non_null(strstr(collected.text, "answered\n> HTTP/1.1 200\n> Content-Length: 2\n>\nend next\n"));
+    assert_null(strstr(collected.text, "Link"));
+    dialogue_free(&dialogue);
+    free(collected.text);
+}
+
+static void long_answers_test(void **state) {
+    (void)state;
+    struct collected collected = {0};
+    struct dialogue dialogue;
+    dialogue_init(&dialogue, NULL, collect_exchange, &collected);
+    dialogue.answers = true;
+    char portion[4096];
+    memset(portion, 'x', sizeof portion);
+    dialogue_client(&dialogue, GET("/a"), strlen(GET("/a")), false);
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 409600\r\n\r\n";
+    dialogue_server(&dialogue, head, sizeof head - 1);
+    for (unsigned i = 0; i < 100; i++)
+        dialogue_server(&dialogue, portion, sizeof portion);
+    assert_int_equal(collected.count, 1);
+    struct exchange_file *file = parsed(collected.text, collected.size);
+    size_t kept = 0;
+    for (size_t i = 0; i < file->exchanges[0].step_count; i++)
+        for (size_t j = 0; file->exchanges[0].steps[i].kind == EXCHANGE_ANSWERED && j < file->exchanges[0].steps[i].piece_count; j++)
+            kept += file->exchanges[0].steps[i].pieces[j].bytes.size;
+    assert_int_equal(kept, ANSWER_MAX);
+    exchange_file_free(file);
+    dialogue_free(&dialogue);
+    free(collected.text);
+}
+
+/* Without memory for an answer it is left out, and nothing else. */
+static void answers_without_memory_test(void **state) {
+    (void)state;
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
+    size_t without = 0;
+    for (size_t failing_at = 1;; failing_at++) {
+        struct failing failing = {.failing = failing_at};
+        struct exchange_allocator allocator = failing_allocator(&failing);
+        struct collected collected = {0};
+        struct dialogue dialogue;
+        dialogue_init(&dialogue, &allocator, collect_exchange, &collected);
+        dialogue.answers = true;
+        hear(&dialogue, HAPPENINGS({'C', GET("/a")}, {'S', answer}), SIZE_MAX);
+        dialogue_free(&dialogue);
+        assert_int_equal(failing.live, 0);
+        assert_int_equal(collected.count + dialogue.lost, 1);
+        free(sent_by(&collected).text);
+        bool kept = collected.text && strstr(collected.text, "answered\n> HTTP/1.1 200\n");
+        without += collected.count && !kept;
+        free(collected.text);
+        if (failing.asked < failing_at) {
+            assert_true(kept);
+            break;
+        }
+    }
+    assert_in_range(without, 1, 100);
+}
+
 static void allocations_test(void **state) {
     (void)state;
     static const struct happening everything[] = {
@@ -355,6 +451,10 @@ int main(void) {
         cmocka_unit_test(bounds_test),
         cmocka_unit_test(many_reads_test),
         cmocka_unit_test(whole_test),
+        cmocka_unit_test(answers_test),
+        cmocka_unit_test(interim_answers_test),
+        cmocka_unit_test(long_answers_test),
+        cmocka_unit_test(answers_without_memory_test),
         cmocka_unit_test(allocations_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
