@@ -25,7 +25,7 @@ _PATHS = (
     ),
     (
         "call",
-        r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|raised)"
+        r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|message-order|raised)"
         r"|send\.(status|field\[.+\]|raised|raised-text|raised-type|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),

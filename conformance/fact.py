@@ -212,7 +212,7 @@ _ACCEPT = "websocket.accept"
 _STARTS = ("http.response.start", _DENIAL[0], _ACCEPT)
 _BODIES = ("http.response.body", _DENIAL[1])
 _MESSAGES = ("websocket.receive", "websocket.send")
-_DISCONNECT = "websocket.disconnect"
+_CONNECT, _DISCONNECT = "websocket.connect", "websocket.disconnect"
 # Others may be content: a file's path, say.
 RESPONSE = ("http.response.start", "http.response.body", "http.response.trailers", *_DENIAL, _ACCEPT, "websocket.send", "websocket.close")
 _PIECES = ("http.request", *_BODIES)  # in how many of these content comes is not what it means
@@ -319,6 +319,7 @@ def _receive(facts: Facts, place: str, events: list[_Event], address: Address, s
     facts[place, "receive.types"] = tuple(event.type for event in received if event.type not in apart)
     _messages(facts, place, "receive", received, address)
     if socket:
+        _message_order(facts, place, [event.type for event in received])
         return  # its disconnect stands among the types
     complete = early = late = False
     for event in events:
@@ -328,6 +329,15 @@ def _receive(facts: Facts, place: str, events: list[_Event], address: Address, s
             early |= not complete
     facts[place, "receive.disconnect"] = early
     facts[place, "receive.disconnect-late"] = late and not early
+
+
+def _message_order(facts: Facts, place: str, types: list[str]) -> None:
+    """Messages stand apart from the other types: where one is not between connect and disconnect, that has to be told."""
+    messages = [index for index, type_ in enumerate(types) if type_ == _MESSAGES[0]]
+    before = _CONNECT in types and any(index < types.index(_CONNECT) for index in messages)
+    after = _DISCONNECT in types and any(index > types.index(_DISCONNECT) for index in messages)
+    if before or after:
+        facts[place, "receive.message-order"] = " and ".join(["before connect"] * before + ["after disconnect"] * after)
 
 
 def _messages(facts: Facts, place: str, side: str, events: list[_Event], address: Address) -> None:
