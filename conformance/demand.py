@@ -34,7 +34,7 @@ _PATHS = (
     ("call receive", r"receive\.message(\.(type|body|key\[.+\]))?"),
     ("call send", r"send\.message(\.(type|body|key\[.+\]))?"),
     (PROCESS, r"process\.(ready|exit)"),
-    ("", r"connection|end|stray|garbage|rest"),
+    ("", r"connection|end|stray|garbage|rest|autobahn\[.+\]\.(behavior|close|close\.code|server)"),
     (STEP, r"script\[.+\]"),  # of any step: lines move when a file is edited
 )
 IS, NOT, HOLDS = "=", "not =", "holds"  # how the values of a clause are meant

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from .autobahn import case
 from .content import Content
 from .value import SIMPLE, Container, Length, Port, leaf, pairs, plain, same, text, type_name
 from .websocket import Said, accepts, event_facts, socket_facts
@@ -441,6 +442,8 @@ def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address,
 
 def facts_of(observation: dict[str, Any], address: Address) -> Facts:
     """The facts of one observation, as docs/observation.md lists them."""
+    if case.KEY in observation:
+        return case.facts(observation[case.KEY])
     facts: Facts = {}
     ports = {connection["name"]: connection["client_port"] for connection in observation["connections"]}
     counts: dict[str, int] = {}
@@ -507,6 +510,8 @@ _DATE = re.compile(rb"(?i)(\ndate:)[^\r\n]*")  # says when it was made, wherever
 def _image(observation: dict[str, Any], addresses: Sequence[Address], address: Address) -> bytes | None:
     """Bytes that are equal only where every value and every exact type is, order included; None where something has no such image. What is
     no fact, and the target's own port in its scopes, is left out."""
+    if case.KEY in observation:
+        return None
     calls = []
     for call in observation["calls"]:
         scope = call["scope"]
