@@ -11,6 +11,7 @@ from bridgecheck.conformance import tap
 from bridgecheck.conformance.weight import weight
 
 APP = """
+import asyncio
 import uuid
 
 from starlette.applications import Starlette
@@ -23,8 +24,12 @@ done = []
 async def items(request):
     return JSONResponse({"items": [1, 2], "q": request.query_params.get("q")})
 
+async def later(word):
+    await asyncio.sleep(0.3)
+    done.append(word)
+
 async def echo(request):
-    return Response(await request.body(), background=BackgroundTask(done.append, "echo"))
+    return Response(await request.body(), background=BackgroundTask(later, "echo"))
 
 async def fail(request):
     raise LookupError("nothing there")
@@ -72,7 +77,7 @@ def test_the_background_task_is_over():
     small.done.clear()
     with TestClient(small.app) as client:
         assert client.post("/echo", content=b"x" * 100_000).content == b"x" * 100_000
-    assert small.done == ["echo"]
+        assert small.done == ["echo"]
 
 def test_an_exception_of_the_app():
     with pytest.raises(LookupError, match="nothing there"):
