@@ -12,7 +12,7 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: gate test units lint pytest pytest-bridge pytest-others asan bench soak fuzz locks clean
+.PHONY: gate test units lint pytest pytest-conformance pytest-others asan bench soak fuzz locks clean
 
 PYTHON := .venv/bin/python
 FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
@@ -28,13 +28,13 @@ test: .venv/installed
 
 # Most tests wait for servers, so two halves run at the same time; each tells all its words when it is through.
 pytest: .venv/installed
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target pytest-bridge pytest-others
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target pytest-conformance pytest-others
 
-pytest-bridge:
-	@$(PYTHON) -m pytest bridge/tests demo/tests ci/tests
+pytest-conformance:
+	@$(PYTHON) -m pytest conformance/tests
 
 pytest-others:
-	@$(PYTHON) -m pytest conformance/tests spec/tests
+	@$(PYTHON) -m pytest bridge/tests spec/tests demo/tests ci/tests
 
 lint: .venv/locked
 	@$(PYTHON) -m ruff check .

@@ -15,7 +15,7 @@ from pathlib import Path
 from . import interpreter
 from .errors import UsageError
 
-OBSERVED = "bridgecheck_observer:app"  # what every server is told to import
+OBSERVED = "bridgecheck_observer:app"  # the app under the observer
 
 _REFERENCE = re.compile(r"[^\s:]+:[^\s:]+")
 
@@ -29,10 +29,16 @@ class App:
     app_dir: str = "."
     state: Sequence[str] = ()  # files and folders that are copied into each target's working folder
     environment: Mapping[str, str] = field(default_factory=dict)  # with {target} and {workdir} in the values
+    observed: bool = True  # the observer stands between it and its server
 
     def __post_init__(self) -> None:
         if not _REFERENCE.fullmatch(self.reference):
             raise UsageError(f"{self.reference}: an app is named module:attribute")
+
+    @property
+    def imported(self) -> str:
+        """What its server is told to import."""
+        return OBSERVED if self.observed else self.reference
 
     def variables(self, target: str = "{target}", workdir: str = "{workdir}") -> dict[str, str]:
         """The environment in which a target's Python has this app under the observer: our own and the app's, with the observer first on

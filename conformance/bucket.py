@@ -123,6 +123,12 @@ _NAMES = {  # what is not plain from a path; the longer first
     "message": "WebSocket message of the server",
     "socket": "WebSocket",
 }
+_AUTOBAHN = {
+    "behavior": "Autobahn's verdict",
+    "close": "Autobahn's verdict on the closing handshake",
+    "close.code": "code in the server's close frame",
+    "server": "the server after a case of Autobahn's",
+}
 _SOCKET_PARTS = {
     "message.altered": "a message",
     "socket.altered[count]": "the number of messages",
@@ -164,6 +170,9 @@ def title(difference: Difference) -> str:
         return f"{_SOCKET_PARTS.get(path, path)} over the WebSocket: not what the app sent, under the {side}"
     if path.startswith("socket.fault[") and side:
         return f"a frame that no server may send ({path.removeprefix('socket.fault[')[:-1]}), under the {side}"
+    if path.startswith("autobahn["):
+        subject, _, part = path.removeprefix("autobahn[").partition("].")
+        return f"{_AUTOBAHN[part]}, {subject}: {_WORDS.get(kind) or kind.replace('→', ' → ')}"
     words = _WORDS
     if path in ("response", "call", "connection", "socket", "message", "receive.message", "send.message"):
         words = {"missing": "missing under the candidate", "added": "one more under the candidate"}

@@ -25,7 +25,7 @@ _PATHS = (
     ),
     (
         "call",
-        r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|raised)"
+        r"call(\.(end|raised-text|result))?|scope([.\[].+)?|face\..+|answer-before-body-end|receive\.(disconnect|disconnect-late|message-order|raised)"
         r"|send\.(status|field\[.+\]|raised|raised-text|raised-type|result|pending)"
         r"|(receive|send)\.(body|body-end|pieces|types|containers|(key|key-absent)\[.+\]|event\[.+\].+)",
     ),
@@ -34,7 +34,7 @@ _PATHS = (
     ("call receive", r"receive\.message(\.(type|body|key\[.+\]))?"),
     ("call send", r"send\.message(\.(type|body|key\[.+\]))?"),
     (PROCESS, r"process\.(ready|exit)"),
-    ("", r"connection|end|stray|garbage|rest"),
+    ("", r"connection|end|stray|garbage|rest|autobahn\[.+\]\.(behavior|close|close\.code|server)"),
     (STEP, r"script\[.+\]"),  # of any step: lines move when a file is edited
 )
 IS, NOT, HOLDS = "=", "not =", "holds"  # how the values of a clause are meant

@@ -91,11 +91,11 @@ _WORDS = {  # facts with few values, whose change says more than "value"
     "receive.message.type",
     "send.message.type",
 }
-_WORDED = ("face.", "receive.key", "send.key", "receive.message.key", "send.message.key")
+_WORDED = ("face.", "receive.key", "send.key", "receive.message.key", "send.message.key", "autobahn[")
 
 
 def _worded(path: str) -> bool:
-    return path in _WORDS or path.startswith(_WORDED)
+    return path in _WORDS or (path.startswith(_WORDED) and not path.endswith(".code"))
 
 
 def _word(value: Any) -> str:
@@ -115,7 +115,7 @@ def _kind(path: str, reference: Any, candidate: Any) -> str:
         return "value"
     if _worded(path):
         return f"{_word(reference)}→{_word(candidate)}"
-    if type_name(reference) != type_name(candidate) and path != "socket.close.code":  # a number, or a word for what is none
+    if type_name(reference) != type_name(candidate) and not path.endswith("close.code"):  # a number, or a word for what is none
         return f"{type_name(reference)}→{type_name(candidate)}"
     if isinstance(reference, tuple) and len(reference) != len(candidate):
         return "count"
@@ -340,6 +340,8 @@ class _Explainer:
             return told
         if " socket " in place:
             sent = self._conveyed(d, place)
+        elif d.path.startswith("autobahn["):
+            sent = self._autobahns(d)
         else:
             sent = self._passed_on(d, place) if " response " in place else self._acted(d, place)
         # A lighter one is never taken for a cause: it would hide the heavier one.
@@ -457,6 +459,13 @@ class _Explainer:
         if d.path in ("socket.close", "socket.close.code", "socket.close.reason", "socket.end"):
             return self.at.get((call, "send.types")) or self.at.get((call, "call.end"))
         return None
+
+    def _autobahns(self, d: Difference) -> Difference | None:
+        """That the server ended, or what Autobahn found, tells of the closing handshake, too."""
+        start, _, part = d.path.partition("].")
+        before = ("server", "behavior", "close")
+        causes = before[: before.index(part)] if part in before else before
+        return next((self.at[d.place, f"{start}].{name}"] for name in causes if (d.place, f"{start}].{name}") in self.at), None)
 
     def _acted(self, d: Difference, place: str) -> Difference | None:
         """What the app of that call was handed otherwise. That it waits, or was cancelled, is the server's doing until shown otherwise."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from .autobahn import case
 from .content import Content
 from .value import SIMPLE, Container, Length, Port, leaf, pairs, plain, same, text, type_name
 from .websocket import Said, accepts, event_facts, socket_facts
@@ -212,7 +213,7 @@ _ACCEPT = "websocket.accept"
 _STARTS = ("http.response.start", _DENIAL[0], _ACCEPT)
 _BODIES = ("http.response.body", _DENIAL[1])
 _MESSAGES = ("websocket.receive", "websocket.send")
-_DISCONNECT = "websocket.disconnect"
+_CONNECT, _DISCONNECT = "websocket.connect", "websocket.disconnect"
 # Others may be content: a file's path, say.
 RESPONSE = ("http.response.start", "http.response.body", "http.response.trailers", *_DENIAL, _ACCEPT, "websocket.send", "websocket.close")
 _PIECES = ("http.request", *_BODIES)  # in how many of these content comes is not what it means
@@ -319,6 +320,7 @@ def _receive(facts: Facts, place: str, events: list[_Event], address: Address, s
     facts[place, "receive.types"] = tuple(event.type for event in received if event.type not in apart)
     _messages(facts, place, "receive", received, address)
     if socket:
+        _message_order(facts, place, [event.type for event in received])
         return  # its disconnect stands among the types
     complete = early = late = False
     for event in events:
@@ -328,6 +330,15 @@ def _receive(facts: Facts, place: str, events: list[_Event], address: Address, s
             early |= not complete
     facts[place, "receive.disconnect"] = early
     facts[place, "receive.disconnect-late"] = late and not early
+
+
+def _message_order(facts: Facts, place: str, types: list[str]) -> None:
+    """Messages stand apart from the other types: where one is not between connect and disconnect, that has to be told."""
+    messages = [index for index, type_ in enumerate(types) if type_ == _MESSAGES[0]]
+    before = _CONNECT in types and any(index < types.index(_CONNECT) for index in messages)
+    after = _DISCONNECT in types and any(index > types.index(_DISCONNECT) for index in messages)
+    if before or after:
+        facts[place, "receive.message-order"] = " and ".join(["before connect"] * before + ["after disconnect"] * after)
 
 
 def _messages(facts: Facts, place: str, side: str, events: list[_Event], address: Address) -> None:
@@ -431,6 +442,8 @@ def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address,
 
 def facts_of(observation: dict[str, Any], address: Address) -> Facts:
     """The facts of one observation, as docs/observation.md lists them."""
+    if case.KEY in observation:
+        return case.facts(observation[case.KEY])
     facts: Facts = {}
     ports = {connection["name"]: connection["client_port"] for connection in observation["connections"]}
     counts: dict[str, int] = {}
@@ -497,6 +510,8 @@ _DATE = re.compile(rb"(?i)(\ndate:)[^\r\n]*")  # says when it was made, wherever
 def _image(observation: dict[str, Any], addresses: Sequence[Address], address: Address) -> bytes | None:
     """Bytes that are equal only where every value and every exact type is, order included; None where something has no such image. What is
     no fact, and the target's own port in its scopes, is left out."""
+    if case.KEY in observation:
+        return None
     calls = []
     for call in observation["calls"]:
         scope = call["scope"]

@@ -13,6 +13,7 @@ from typing import Any
 from . import route_list
 from ._player import Exchange
 from .application_rules import ApplicationRules, Breach
+from .autobahn import case
 from .bucket import Bucket, buckets
 from .demand import Demand
 from .difference import Difference, differences
@@ -29,6 +30,7 @@ from .weight import at_least, quirks
 REPLAYS = 3
 STATUSES_AGREE = 0.95  # of the recorded statuses, on the reference; below that the traffic does not fit the app
 
+LOST_NAMED = 5  # exchanges that could not be played, named in the report
 CHUNK = 500  # exchanges that are played before the next look at what differs
 
 Say = Callable[[str], None]
@@ -218,12 +220,16 @@ class Gate:
                 self._deaths(stage, tap, replay.deaths)
                 replays.append(dict(zip(again, replay.facts, strict=True)))
             self.times[f"{tap.name} replays"] = time.monotonic() - begin - self.times[tap.name]
+        lost: list[str] = []
         for index, session in enumerate(tap.sessions):
             for position, exchange in enumerate(session):
                 facts = [first.facts[index][position], *(replay[index][position] for replay in replays if index in replay)]
                 self._exchange(tap, tuple(session[: position + 1]), [item for item in facts if item is not None])
                 if first.facts[index][position] is None and not self._killed(exchange) and exchange.name not in dict(first.unsupported):
-                    self.not_tried.append(f"{tap.name} {exchange.name}: not played, a target died too often")
+                    lost.append(exchange.name)
+        if lost:
+            more = f" and {len(lost) - LOST_NAMED} more" if len(lost) > LOST_NAMED else ""
+            self.not_tried.append(f"{tap.name}: not played, a target died or hung too often: {', '.join(lost[:LOST_NAMED])}{more}")
 
     def _first(self, stage: Stage, tap: Tap) -> Result:
         """The first play. What needs a process of its own, since it may end the server, comes last and one by one."""
@@ -333,7 +339,7 @@ class Gate:
                     succeeded[side] += any(path == "response.status" and _succeeded(value) for (_, path), value in item.items())
                 statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
                 calls = any(path == "call" for _, path in facts[0])
-                answered += calls and any(map(_succeeded, statuses))
+                answered += (calls and any(map(_succeeded, statuses))) or case.echoed(facts[0])
                 if any(map(_succeeded, statuses)) and not calls:
                     self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
                 if "status" in exchange.meta:

@@ -109,6 +109,6 @@ def start_words(exchange: Exchange) -> tuple[dict[str, str], list[str]]:
 
 def _own(target: Target, options: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
     try:
-        return adapters.load(target.server.name).options(options)
+        return adapters.load(target.server.name).options(options, target.server.template)
     except Unsupported as error:
         raise Unsupported(f"{target.server.name} has no {error}") from None

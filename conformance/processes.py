@@ -16,6 +16,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 _LISTEN = "0A"
+_PF_EXITING = 0x4  # of Linux's include/linux/sched.h
 _WAITING = {"01", "08"}  # established, or already closed by the client
 
 
@@ -50,6 +51,15 @@ def _process(pid: int) -> Process | None:
     fields = text[text.rindex(")") + 2 :].split()  # from the third on; the name before may hold anything
     user, system, waited_user, waited_system = (int(field) / _TICKS for field in fields[11:15])
     return Process(pid, int(fields[1]), user + system, waited_user + waited_system, int(fields[21]) * _PAGE)
+
+
+def ending(pid: int) -> bool:
+    """Whether the process has ended, or is about to: the kernel says so before it closes the first of its connections."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return True
+    return bool(int(text[text.rindex(")") + 2 :].split()[6]) & _PF_EXITING)
 
 
 def _sockets(processes: list[Process]) -> set[int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ._player import Exchange, Player
 from .adapters import Unsupported
+from .autobahn import case, drive
 from .fact import Address, Facts, facts_of_all
 from .lifetime import Lifetime, play_all
 from .tap import Session, writes
@@ -131,22 +132,34 @@ class Stage:
             self.restart()
         result.deaths.extend(crowd)
         self._live(result, sessions, progress)
+        self._drive(result, sessions, progress)
         return result
 
     def _live(self, result: Result, sessions: Sequence[Session], progress: Progress | None) -> None:
         """The exchanges with process steps, each on a start of its own."""
         lifetimes: dict[int, Lifetime] = {}
         for index, session in enumerate(sessions):
-            if has_own_start(session):
+            if session and session[0].process:
                 try:
                     lifetimes[index] = Lifetime(session[0], self.targets, patience=self.patience)
                 except Unsupported as error:
                     result.unsupported.append((session[0].name, str(error)))
         result.lifetimes = len(lifetimes)
-        before = sum(map(len, sessions)) - len(lifetimes)
+        before = sum(len(session) for session in sessions if not has_own_start(session))
         played = play_all(list(lifetimes.values()), lambda over: progress(before + over) if progress else None)
         for (index, lifetime), observations in zip(lifetimes.items(), played, strict=True):
             result.facts[index] = [self._facts(lifetime.exchange, observations, lifetime.targets)]
+
+    def _drive(self, result: Result, sessions: Sequence[Session], progress: Progress | None) -> None:
+        """The exchanges whose script is a case of Autobahn's, all on one start of their own."""
+        driven = {index: session[0] for index, session in enumerate(sessions) if session and case.KEY in session[0].meta}
+        if not driven:
+            return
+        before = sum(map(len, sessions)) - len(driven)
+        names = [exchange.meta[case.KEY] for exchange in driven.values()]
+        played = drive.play(names, self.targets, lambda over: progress(before + over) if progress else None)
+        for (index, exchange), observations in zip(driven.items(), played, strict=True):
+            result.facts[index] = [None if observations is None else self._facts(exchange, observations, self.targets)]
 
     def _bury(self, result: Result, died: list[Target], sessions: Sequence[Session], left: list[int]) -> list[int]:
         """Name the exchange under which the targets died, the last one that reached them, and give the sessions behind it."""
@@ -175,8 +188,8 @@ class Stage:
 
 
 def has_own_start(session: Session) -> bool:
-    """Whether it is one exchange with process steps."""
-    return bool(session and session[0].process)
+    """Whether it is one exchange with process steps, or one of Autobahn's cases."""
+    return bool(session and (session[0].process or case.KEY in session[0].meta))
 
 
 def _at_once(exchange: Exchange) -> bool:

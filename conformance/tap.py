@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ._player import Exchange, ExchangeError, parse
+from .autobahn import case, drive
 from .demand import LEVELS, Demand, DemandError
 from .errors import UsageError
 from .recorded import MAGIC, Session, carried
@@ -52,6 +53,8 @@ def read(path: Path) -> list[Exchange]:
                 raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: {level}: {error}") from None
         if exchange.process:
             _check_process(path, exchange)
+        if case.KEY in exchange.meta:
+            _check_autobahn(path, exchange)
     return exchanges
 
 
@@ -65,6 +68,14 @@ def _check_process(path: Path, exchange: Exchange) -> None:
             raise UsageError(f"{path}:{line}: exchange {exchange.name}: process start is the first step")
         if word == "signal" and words[0] not in signal.Signals.__members__:
             raise UsageError(f"{path}:{line}: exchange {exchange.name}: no signal is called {words[0]}")
+
+
+def _check_autobahn(path: Path, exchange: Exchange) -> None:
+    """What the grammar says of an exchange whose script is Autobahn's."""
+    if exchange.session or exchange.steps:
+        raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: its script is a case of Autobahn's: no step, and no session")
+    if exchange.meta[case.KEY] not in drive.cases():
+        raise UsageError(f"{path}:{exchange.line}: exchange {exchange.name}: Autobahn has no case {exchange.meta[case.KEY]}")
 
 
 def sessions(exchanges: Iterable[Exchange]) -> list[Session]:
@@ -109,6 +120,12 @@ def speaks_websocket(taps: Iterable[Tap]) -> bool:
     """Whether any of their exchanges needs one, or has a frame to send."""
     exchanges = (exchange for tap in taps for session in tap.sessions for exchange in session)
     return any("websocket" in needs(exchange) or any(kind.startswith("frame ") for _, kind, _ in exchange.steps) for exchange in exchanges)
+
+
+def autobahn(patterns: Sequence[str] = ()) -> Tap:
+    """Autobahn's cases against the probe app, of which these are chosen: by their number, or by a pattern such as `7.*`."""
+    text = "\n".join([MAGIC.decode(), *(case.text(name, about) for name, about in drive.cases(patterns).items())])
+    return Tap("autobahn", False, sessions(parse(text.encode(), "autobahn")))
 
 
 def carrying(path: Path, carry: bool = True) -> tuple[list[Session], tuple[str, ...]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _guard, adapters, processes
 from .adapters import Start
-from .application import OBSERVED, App, check_app
+from .application import App, check_app
 from .errors import BridgecheckError, NotReady, UsageError
 from .folder import Folder
 from .installation import installed, not_installed
@@ -97,10 +97,13 @@ class Target:
             client.recv(1)
         return True
 
-    def anew(self, options: Sequence[tuple[str, str | None]], environment: Mapping[str, str], *, start_timeout: float) -> "Target":
-        """Another target, the same but for these options behind its own and these variables in its app's environment."""
+    def anew(
+        self, options: Sequence[tuple[str, str | None]], environment: Mapping[str, str], *, start_timeout: float, observed: bool = True
+    ) -> "Target":
+        """Another target, the same but for these options behind its own and these variables in its app's environment; or without the
+        observer."""
         server = replace(self.server, options=(*self.server.options, *options))
-        app = replace(self.app, environment={**self.app.environment, **environment})
+        app = replace(self.app, environment={**self.app.environment, **environment}, observed=observed)
         return Target(self.name, server, app, python=self.python, start_timeout=start_timeout)
 
     def stop(self) -> None:
@@ -181,7 +184,7 @@ class Target:
 
     def describe(self) -> dict[str, Any]:
         """What was given, and what the interpreter says that this comes to. Nothing has to run."""
-        start = Start(self.python, OBSERVED, self.host, 1, "workdir", self.server.options, self.server.template)
+        start = Start(self.python, self.app.imported, self.host, 1, "workdir", self.server.options, self.server.template)
         environment = {**self.app.variables(), **self._adapter.environment(start)}
         return {
             "name": self.name,
@@ -225,7 +228,7 @@ class Target:
         trace.mkdir()
         workdir.mkdir()
         self.app.copy_state(workdir)
-        start = Start(self.python, OBSERVED, self.host, port, str(workdir), self.server.options, self.server.template)
+        start = Start(self.python, self.app.imported, self.host, port, str(workdir), self.server.options, self.server.template)
         self._command = self._adapter.command(start)
         environment = {
             **self.app.variables(self.name, str(workdir)),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .autobahn import case
+
 _BODY_MAX = 600  # bytes of content that are shown
 
 
@@ -73,8 +75,17 @@ def _process(process: dict[str, Any]) -> list[str]:
     return [*lines, *(f"| {line}" for line in process["output"])]
 
 
+def _autobahn(outcome: dict[str, Any]) -> str:
+    """What went over the wire, then what Autobahn says of it."""
+    lines = [_value(frame) if not frame.isprintable() else frame for frame in outcome["frames"]]
+    lines += ["", f"verdict: {outcome['behavior']}", f"closing handshake: {outcome['close']}, code {outcome['code']}"]
+    return "\n".join([*lines, *dict.fromkeys(outcome["result"])])
+
+
 def transcript(observation: dict[str, Any]) -> str:
     """Wire first, then the app's side, then what went wrong in the script."""
+    if case.KEY in observation:
+        return _autobahn(observation[case.KEY])
     lines: list[str] = []
     for connection in observation["connections"]:
         if len(observation["connections"]) > 1:

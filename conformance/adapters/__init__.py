@@ -58,7 +58,7 @@ class Adapter:
         """What the server needs besides the app's own environment."""
         return {}
 
-    def options(self, words: Sequence[str]) -> tuple[tuple[str, str | None], ...]:
+    def options(self, words: Sequence[str], template: tuple[str, ...] = ()) -> tuple[tuple[str, str | None], ...]:
         """The options that an exchange asks for, as the server's own. Raises Unsupported."""
         found: list[tuple[str, str | None]] = []
         for word in words:

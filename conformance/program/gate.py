@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bridgecheck.conformance import report, tap
+from bridgecheck.conformance.autobahn import drive
 from bridgecheck.conformance.bucket import Bucket
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
@@ -23,7 +24,7 @@ from bridgecheck.spec.validator import RELIANCE
 
 from . import options
 
-TAPS = ("spec", "recorded", "routes")
+TAPS = ("spec", "recorded", "routes", "autobahn")
 ROUTES_SHOWN = 8
 CARRIED_MAX = 12  # lines of what is carried
 _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
@@ -33,7 +34,11 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.argument("application", metavar="[APP]", required=False)
 @click.option("--candidate", metavar="SERVER", default="bridge", show_default=True, help="What is to take the reference's place.")
 @click.option("--reference", metavar="SERVER", default="uvicorn", show_default=True, help="What serves the app today.")
-@click.option("--taps", help=f"Where exchanges come from: {', '.join(TAPS)}.  [default: spec,recorded with --traffic, else spec,routes]")
+@click.option(
+    "--taps",
+    help=f"Where exchanges come from: {', '.join(TAPS)}.  "
+    "[default: spec,recorded with --traffic, else spec,routes; and autobahn with --tier deep]",
+)
 @click.option(
     "--traffic", multiple=True, type=click.Path(path_type=Path), help="Exchange files, or folders of them, of the app's own traffic."
 )
@@ -43,7 +48,14 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     type=click.Choice(["quick", "default", "deep"]),
     default="default",
     show_default=True,
-    help="quick leaves out the cases that wait.",
+    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes 10 to 20 minutes.",
+)
+@click.option(
+    "--autobahn",
+    "autobahn_cases",
+    multiple=True,
+    metavar="CASE",
+    help="Of Autobahn's cases these alone, in any tier: by number, or by a pattern such as '7.*'.",
 )
 @click.option("--without", multiple=True, metavar="NEED", help="Leave out exchanges that need this, such as websocket or process.")
 @click.option("--twin", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Run the reference twice, to know noise.")
@@ -68,6 +80,7 @@ def gate(
     traffic: tuple[Path, ...],
     carry: bool,
     tier: str,
+    autobahn_cases: tuple[str, ...],
     without: tuple[str, ...],
     twin: str,
     fail_on: str,
@@ -91,7 +104,8 @@ def gate(
     Exit code: 0 same, 1 different, 2 usage, configuration or traffic that does not fit, 3 a target never listened.
     """
     python = interpreter or sys.executable
-    chosen = [name.strip() for name in (taps or f"spec,{'recorded' if traffic else 'routes'}").split(",") if name.strip()]
+    usual = f"spec,{'recorded' if traffic else 'routes'}{',autobahn' if tier == 'deep' or autobahn_cases else ''}"
+    chosen = [name.strip() for name in (taps or usual).split(",") if name.strip()]
     if set(chosen) - set(TAPS) or not chosen:
         raise UsageError(f"--taps {taps}: the taps are {', '.join(TAPS)}")
     servers = [parse_server(reference), parse_server(candidate)]
@@ -102,10 +116,12 @@ def gate(
     found = [tap.spec(quick=tier == "quick")] if "spec" in chosen else []
     if "recorded" in chosen and traffic:
         found.append(tap.recorded(traffic, carry))
+    if "autobahn" in chosen and drive.available():
+        found.append(tap.autobahn(autobahn_cases))
     found = [tap.without(one, set(without)) for one in found]
-    not_tried = _not_tried(chosen, traffic, tier, without, tap.speaks_websocket(found))
+    not_tried = _not_tried(chosen, traffic, tier, autobahn_cases, without, tap.speaks_websocket(found))
     if not found and "routes" not in chosen:
-        raise UsageError("nothing to play: the tap recorded needs --traffic")
+        raise UsageError("\n".join(["nothing to play:", *(f"  {item}" for item in not_tried)]))
     check_app(own, python)
 
     console = Console(stderr=True, soft_wrap=True)
@@ -157,7 +173,9 @@ def _progress(console: Console) -> Iterator[Tick]:
         yield tick
 
 
-def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without: tuple[str, ...], websocket: bool) -> list[str]:
+def _not_tried(
+    chosen: list[str], traffic: tuple[Path, ...], tier: str, autobahn_cases: tuple[str, ...], without: tuple[str, ...], websocket: bool
+) -> list[str]:
     missing = ["tap spec: left out by --taps"] if "spec" not in chosen else []
     if traffic and "recorded" not in chosen:
         missing.append("tap recorded: left out by --taps")
@@ -166,8 +184,14 @@ def _not_tried(chosen: list[str], traffic: tuple[Path, ...], tier: str, without:
         missing.append(f"the app's own routes: {looked}, since no --traffic was played")
     if tier == "quick" and "spec" in chosen:
         missing.append("spec cases that wait or start a server of their own: left out by --tier quick")
+    if "autobahn" not in chosen:
+        missing.append(f"Autobahn's cases: {'left out by --taps' if tier == 'deep' else 'only --tier deep plays them'}")
+    elif not drive.available():
+        missing.append(f"Autobahn's cases: kosoku, which runs them, is not installed ({drive.HOW_TO_GET_IT})")
+    elif autobahn_cases:
+        missing.append(f"Autobahn's other cases: --autobahn chose {', '.join(autobahn_cases)}")
     if tier == "deep":
-        missing.append("exploration: no tap explores yet, deep is the default tier")
+        missing.append("exploration: no tap explores yet")
     missing += [f"what needs {need}: left out by --without" for need in dict.fromkeys(without)]
     if not websocket and "websocket" not in without:
         missing.append("WebSocket: no exchange speaks it")

@@ -12,6 +12,7 @@ from rich.table import Table
 from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange
 from bridgecheck.conformance.adapters import Unsupported
+from bridgecheck.conformance.autobahn import case, drive
 from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.difference import differences
 from bridgecheck.conformance.errors import UsageError
@@ -105,7 +106,13 @@ def play(
 
 
 def _live(console: Console, exchange: Exchange, targets: list[Target], patience: float) -> bool:
-    """One exchange with process steps, on a start of its own."""
+    """One exchange with process steps, or whose script is Autobahn's, on a start of its own."""
+    if case.KEY in exchange.meta:
+        (observations,) = drive.play([exchange.meta[case.KEY]], targets)
+        if observations is None:
+            console.print(f"{exchange.name}: not played, a target is gone", markup=False)
+            return True
+        return _show(console, exchange, observations, targets)
     try:
         lifetime = Lifetime(exchange, targets, patience=patience)
     except Unsupported as error:

@@ -15,6 +15,7 @@ from ..adapters import Start
 from ..errors import BridgecheckError
 from ..server import parse_server
 from .carrier import Hosts
+from .identity import identities
 from .journal import Journal
 from .outcome import Outcome
 from .rerouting import reroute
@@ -42,19 +43,22 @@ class Carried:
         self._journal = Journal(Path(config.getoption("bridgecheck_journal")))
         self._portal = reroute(Hosts(adapter, options, self._journal))
         self._outcome = Outcome()
+        self._identities: dict[str, str] = {}
         only = config.getoption("bridgecheck_only")
         self._only = set(Path(only).read_text("utf-8").split("\n")) if only else None
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        self._identities = identities(items)
         if self._only is not None:
-            left = [item for item in items if item.nodeid not in self._only]
+            left = [item for item in items if self._identities[item.nodeid] not in self._only]
             config.hook.pytest_deselected(items=left)
-            items[:] = [item for item in items if item.nodeid in self._only]
+            items[:] = [item for item in items if self._identities[item.nodeid] in self._only]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self._outcome = Outcome()
-        self._journal.begin(item.nodeid)
+        self._journal.begin(self._identities[item.nodeid])
         result = yield
         self._portal.end_of_test()
         self._journal.test.outcome, self._journal.test.message = self._outcome.word, self._outcome.message

@@ -85,6 +85,11 @@ def facts_of_test(test: Test | None) -> Facts:
             continue
         seen = {"connections": [exchange.connection | {"name": name}], "calls": [], "steps": []}
         facts |= facts_of(seen, Address("127.0.0.1", exchange.port))
+        for response in exchange.connection["responses"]:
+            if not response["complete"] and exchange.connection["end"] == "ours":  # the client left: how far it came is chance
+                place = f"{name} response {len(exchange.connection['responses'])}"
+                for path in ("response.body", "response.pieces"):
+                    facts.pop((place, path), None)
         for place, path in list(facts):
             if place.startswith(f"{name} ") and path.endswith(".field[date]"):
                 facts[place, path] = _dated(facts[place, path], exchange.time)

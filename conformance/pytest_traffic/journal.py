@@ -35,7 +35,7 @@ class Exchange:
 class Test:
     """One test in one run."""
 
-    name: str  # its node id
+    name: str  # its node id; in a file, its identity
     outcome: str = ""  # passed, failed, error, skipped, xfailed, xpassed; "" while it runs
     message: str = ""  # the line that says why, where it did not pass
     notes: list[str] = field(default_factory=list)  # what it asked for that no socket carries

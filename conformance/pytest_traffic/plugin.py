@@ -1,9 +1,12 @@
 """What pytest loads: the options, and the hooks of the run that compares and of the runs that it compares.
 
-This file is imported by every pytest of an environment that bridgecheck is in, so it imports nothing else until its options are given.
+This file is imported by every pytest of an environment that bridgecheck is in, so it imports nothing of bridgecheck until its options are
+given.
 """
 
 from __future__ import annotations
+
+import importlib.util
 
 import pytest
 
@@ -20,6 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("bridgecheck_run") or config.getoption("bridgecheck_candidate"):
+        for package in ("h11", "websockets", "anyio"):
+            if importlib.util.find_spec(package) is None:
+                raise pytest.UsageError(f"--bridgecheck-candidate needs {package}: pip install 'bridgecheck[pytest]'")
     if config.getoption("bridgecheck_run"):
         from .carried import Carried
 

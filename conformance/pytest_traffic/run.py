@@ -13,12 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from .carried import long_options
 from .comparison import Round, Run, suspects, verdict
+from .identity import identities
 from .journal import Test, read
 from .outcome import Outcome
 from .recording import Recorded, save
@@ -44,9 +46,15 @@ class Comparing:
             long_options(given)
         if getattr(config.option, "numprocesses", None):
             raise pytest.UsageError("--bridgecheck-candidate: the tests are run one after another; leave out -n")
+        self._environment = dict(os.environ)  # before the tests put anything into it
         self._outcomes: dict[str, Outcome] = {}
+        self._identities: dict[str, str] = {}
         self._lines: list[str] = []
         self._folder = Path()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self._identities = identities(items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._outcomes.setdefault(report.nodeid, Outcome()).add(report)
@@ -98,19 +106,22 @@ class Comparing:
                 raise RunFailed(f"the tests under {server} did not run, {_fate(code)}:\n{said}")
             else:
                 break
-        return found
+        return found | {test: Test(test, "not run") for test in tests if test not in found}
 
     def _process(self, server: str, tests: Sequence[str]) -> tuple[int, str, Run]:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             journal, only, output = (Path(folder) / name for name in ("journal", "only", "output"))
-            only.write_text("\n".join(tests), "utf-8")
+            names = {self._identities[name]: name for name in tests}
+            only.write_text("\n".join(names), "utf-8")
             journal.touch()
             command = [sys.executable, "-m", "pytest", *map(str, self._config.invocation_params.args), *self._own(Path(folder))]
             # With "=", or pytest takes a file that is there for one of tests, and looks for its root from there.
             command += [f"--bridgecheck-run={server}", f"--bridgecheck-journal={journal}", f"--bridgecheck-only={only}"]
             where = self._config.invocation_params.dir
             with output.open("wb") as out:
-                process = subprocess.Popen(command, cwd=where, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+                process = subprocess.Popen(
+                    command, cwd=where, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                )
                 try:
                     self._watch(process, journal)
                 finally:
@@ -118,7 +129,8 @@ class Comparing:
                         os.killpg(process.pid, signal.SIGKILL)
                         process.wait()
             said = output.read_text("utf-8", "replace").splitlines()
-            return process.returncode, "\n".join(said[-20:]), read(journal)
+            came = {names[test.name]: replace(test, name=names[test.name]) for test in read(journal).values()}
+            return process.returncode, "\n".join(said[-20:]), came
 
     def _own(self, folder: Path) -> list[str]:
         """What the user's run writes elsewhere is not written over by these."""

@@ -179,7 +179,7 @@ def write(folder: Path, outcome: Outcome, app: str, servers: list[str], options:
     """All files of a report. The exchanges come first and report.json last, so that whoever finds it finds what it names."""
     for bucket in outcome.buckets:
         sighting = bucket.shortest
-        own = app if sighting.tap != "spec" else tap.PROBE
+        own = tap.PROBE if sighting.tap in ("spec", "autobahn") else app
         write_whole(folder / exchange_file(bucket), tap.text(sighting.session, own))
     for breach in outcome.breaches:
         write_whole(folder / exchange_file(breach), tap.text(breach.session, app))

@@ -1,10 +1,9 @@
-"""An app around the observed app that alters what it is handed and what becomes of its events: to the observer it is a part of the server.
+"""Calls of HTTP and of the lifespan that are altered between server and app: what the app is handed, and what becomes of its events.
 
-Each function is a mutation, wrong in the way that its name says. Knows ASGI; nothing of servers or cases.
+Each function is a mutation, wrong (or, where it says so, right) in the way that its name says. Knows ASGI; nothing of servers or cases.
 """
 
 import asyncio
-import importlib
 import os
 import posixpath
 import re
@@ -13,24 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
-NAME, APP = "BRIDGECHECK_SELFTEST_MUTATION", "BRIDGECHECK_SELFTEST_APP"
-
 Scope = dict[str, Any]
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[Any]]
 Mutation = Callable[[App, Scope, Receive, Send], Awaitable[Any]]
-
-
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    module, _, attribute = os.environ[APP].partition(":")
-    inner = getattr(importlib.import_module(module), attribute)
-    mutation = globals()[os.environ[NAME].replace("-", "_")]
-    if scope["type"] == ("lifespan" if mutation in LIFESPAN else "http"):
-        await mutation(inner, scope, receive, send)
-    else:
-        await inner(scope, receive, send)
 
 
 LIFESPAN: list[Mutation] = []  # those that are about the lifespan call, and leave requests alone
@@ -261,6 +248,26 @@ async def makes_every_status_200(inner: App, scope: Scope, receive: Receive, sen
         await send({**event, "status": 200} if "status" in event else event)
 
     await inner(scope, receive, mutated)
+
+
+HINT = b"x-hint"
+
+
+async def offers_early_hints(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Takes a hint and hands it on in a field of the response, by which a proxy that knows of it is right."""
+    held: list[Event] = []  # a hint may come behind the start of the response
+
+    async def mutated(event: Event) -> None:
+        if event["type"] == "http.response.start":
+            held.append(event)
+        elif event["type"] == "http.response.early_hint" and held:
+            held[0] = {**held[0], "headers": [*((HINT, link) for link in event["links"]), *held[0]["headers"]]}
+        else:
+            while held:
+                await send(held.pop())
+            await send(event)
+
+    await inner({**scope, "extensions": {**(scope.get("extensions") or {}), "http.response.early_hint": {}}}, receive, mutated)
 
 
 def _response_fields(change: Callable[[list[tuple[bytes, bytes]]], list[tuple[bytes, bytes]]]) -> Mutation:

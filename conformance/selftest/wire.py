@@ -24,6 +24,8 @@ class Wire:
     last: bytes = b""  # written behind everything when the server closes
     never_closes: bool = False  # the client is not told of the server's end
     closes_on: bytes = b""  # a request that has this pattern in it is answered by closing
+    refusal: bytes = b""  # and by this before
+    lives: float = 0.0  # seconds after which a connection ends, whatever goes on there; 0 for ever
     gathers: bool = False  # a request goes on when its content is complete
 
 
@@ -42,7 +44,11 @@ class Proxy:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             first = await reader.read(CHUNK)  # a connection that says nothing is not passed on: it only looks whether anybody listens
-            if first and not self._refused(first):
+            if first and self._refused(first):
+                writer.write(self.wire.refusal)
+            elif first:
+                if self.wire.lives:
+                    asyncio.get_running_loop().call_later(self.wire.lives, writer.close)
                 behind, ahead = await self._open(writer.get_extra_info("peername")[1])
                 answers = asyncio.create_task(self._answers(behind, writer))
                 try:

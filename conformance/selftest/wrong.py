@@ -1,4 +1,4 @@
-"""python -m bridgecheck.conformance.selftest.wrong MUTATION SERVER APP HOST PORT WORKDIR: a server that is wrong in this one way.
+"""python -m bridgecheck.conformance.selftest.wrong MUTATION SERVER APP HOST PORT WORKDIR [OPTION…]: a server that is wrong in this one way.
 
 Owns the server's process where a proxy stands before it. Knows servers by their adapters only.
 """
@@ -11,25 +11,30 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from .. import adapters
 from ..adapters import Start
 from ..server import parse_server
-from . import events
-from .mutation import MUTATIONS
+from .mutation import MUTATIONS, function_of
 from .wire import Proxy
+from .wrapper import APP, NAME
+from .wrapper import __name__ as WRAPPER
 
 READY = 30.0  # seconds until the server must listen
 
 
-def main(name: str, given: str, app: str, host: str, port: int, workdir: str) -> None:
+def main(name: str, given: str, app: str, host: str, port: int, workdir: str, options: Sequence[str]) -> None:
     server = parse_server(given)
     adapter = adapters.load(server.name)
-    wire = MUTATIONS[name].wire
-    if wire is None:
-        os.environ |= {events.NAME: name, events.APP: app}
-        app = f"{events.__name__}:app"
-    start = Start(sys.executable, app, host, port if wire is None else _free_port(host), workdir, server.options, server.template)
+    mutation, function = MUTATIONS[name], function_of(name)
+    wire = mutation.wire
+    if function:
+        os.environ |= {NAME: function, APP: app}
+        app = f"{WRAPPER}:app"
+    asked = () if mutation.forgets_options else adapter.options(options, server.template)
+    own_port = port if wire is None else _free_port(host)
+    start = Start(sys.executable, app, host, own_port, workdir, (*server.options, *asked), server.template)
     os.environ |= adapter.environment(start)
     command = adapter.command(start)
     if wire is None:
@@ -61,5 +66,5 @@ def _wait(process: "subprocess.Popen[bytes]", host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    name, given, app, host, port, workdir = sys.argv[1:]
-    main(name, given, app, host, int(port), workdir)
+    name, given, app, host, port, workdir, *options = sys.argv[1:]
+    main(name, given, app, host, int(port), workdir, options)

@@ -6,10 +6,12 @@ Owns which server stands in for which case. Prints nothing; gives a Proof for ea
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .. import adapters
+from ..adapters.template import OPTIONS
 from ..application import App
 from ..errors import NotReady
 from ..server import Server, parse_server
@@ -17,7 +19,9 @@ from ..stage import Stage
 from ..suite import CRASH, FAIL, PASS, Judged, judged
 from ..tap import Session
 from ..target import Target
-from .mutation import MUTATIONS, SAME_BYTES, SAME_EVENTS, mutation_of, same
+from .mutation import MUTATIONS, mutation_of, same
+
+SIDE_BY_SIDE = 4  # mutated servers at a time: most of what they do is to wait
 
 Tick = Callable[[int, int, str], None]  # steps done, of how many, what is played now
 
@@ -59,21 +63,26 @@ class Zoo:
         proofs = {name: Proof(mutation_of(name)) for name in self.sessions}
         for base in self.bases:
             self.tick(0, 0, base)
-            for means in (SAME_EVENTS, SAME_BYTES):
+            for means in sorted({same(proof.mutation) for proof in proofs.values() if proof.mutation}):
                 names = [name for name, proof in proofs.items() if proof.mutation and not proof.server and same(proof.mutation) == means]
                 for name, case in self._play(wrong(base, means), names).items():
                     if case.status == PASS:
                         proofs[name].server = base
         pairs = sorted({(proof.server, proof.mutation) for proof in proofs.values() if proof.server})
-        for done, (base, mutation) in enumerate(pairs):
-            self.tick(done, len(pairs), mutation)
-            names = [name for name, proof in proofs.items() if (proof.server, proof.mutation) == (base, mutation)]
-            try:
-                for name, case in self._play(wrong(base, mutation), names).items():
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            plays = [pool.submit(self._mutated, proofs, *pair) for pair in pairs]
+            for done, (play, (_, mutation)) in enumerate(zip(plays, pairs, strict=True)):
+                self.tick(done, len(pairs), mutation)
+                for name, case in play.result().items():
                     proofs[name].seen = case
-            except NotReady:
-                pass
         return proofs
+
+    def _mutated(self, proofs: Mapping[str, Proof], base: str, mutation: str) -> dict[str, Judged]:
+        names = [name for name, proof in proofs.items() if (proof.server, proof.mutation) == (base, mutation)]
+        try:
+            return self._play(wrong(base, mutation), names)
+        except NotReady:
+            return {}
 
     def _play(self, server: Server, names: Sequence[str]) -> dict[str, Judged]:
         if not names:
@@ -91,5 +100,5 @@ class Zoo:
 def wrong(base: str, mutation: str) -> Server:
     """A server with this mutation, by a command line as a user would write it."""
     assert mutation in MUTATIONS and parse_server(base)
-    words = ("{python}", "-m", f"{__package__}.wrong", mutation, base, "{app}", "{host}", "{port}", "{workdir}")
+    words = ("{python}", "-m", f"{__package__}.wrong", mutation, base, "{app}", "{host}", "{port}", "{workdir}", OPTIONS)
     return Server(f"{mutation} {base}", adapters.TEMPLATE, template=words)

@@ -30,11 +30,12 @@ class _Beside:
         self.two = asyncio.Event()
 
     async def together(self) -> bytes:
-        """Answers when two are under way."""
+        """Answers a while after two are under way, in which whatever is beside them would be seen."""
         self.now += 1
         if self.now == 2:
             self.two.set()
         await self.two.wait()
+        await asyncio.sleep(0.1)
         self.now -= 1
         if not self.now:
             self.pairs += 1

@@ -197,6 +197,11 @@ NOT_GIVEN = [
     ("a cookie of another name", (request("GET", "/"), answer(set_cookie="a=b")), request("GET", "/", cookie="c=b")),
     ("a short ETag of something else", (request("GET", "/a"), answer(etag='"1"')), request("GET", "/b", if_none_match='"1"')),
     ("a part of a longer word", (request("GET", "/"), give({"key": f"{TOKEN}x"})), request("GET", f"/{TOKEN}")),
+    (
+        "a part of a longer value",
+        (request("GET", "/"), give({"key": f"{TOKEN}-party"})),
+        request("GET", f"/{TOKEN}-part"),
+    ),
     ("where a word is", (request("POST", "/login"), answer(status=303, location="/welcome")), request("GET", "/welcome")),
     ("what comes later", (request("GET", f"/{TOKEN}"), give({"key": TOKEN})), request("GET", "/")),
     (

@@ -261,7 +261,7 @@ def _table() -> list[re.Pattern[str]]:
     rows = [row.split("|")[2] for row in PAGE.splitlines() if row.startswith("| ") and row.count("|") == 4]
     paths = [path for cell in rows for path in re.findall("`([^`]+)`", cell)]
     return [
-        re.compile(re.sub(r"\\?\b(NAME|KEY|TYPE|PART|FAULT|RULE)\b", ".+", re.escape(path).replace("…", ".*")) + r"(\[\d+\])?")
+        re.compile(re.sub(r"\\?\b(NAME|KEY|TYPE|PART|FAULT|RULE|SUBJECT)\b", ".+", re.escape(path).replace("…", ".*")) + r"(\[\d+\])?")
         for path in paths
     ]
 
@@ -274,8 +274,12 @@ def test_every_path_is_named_on_the_page() -> None:
     others.append(rich())
     others[-1]["connections"][0]["responses"][0]["body"] = response(body=gzip.compress(b'{"at": "11:00"}'))["body"]
     others[-1]["connections"][2]["websocket"]["messages"][1]["body"] = message(1, b'{"price": 3}')["body"]
+    others.append(rich())
+    others[-1]["calls"][3]["events"].reverse()  # its messages come behind its disconnect
     for other in others:
         paths |= {difference.path for difference in differences(RICH, facts_of(other, HERE), Demand(("FR-HOST-01",)))}
+    outcome = {"case": "1.1.1", "behavior": "OK", "close": "OK", "code": 1000, "server": "running"}
+    paths |= {path for _, path in facts_of({"autobahn": outcome}, HERE)}
     assert sorted(path for path in paths if not any(pattern.fullmatch(path) for pattern in table)) == []
     unseen = [pattern.pattern for pattern in table if not any(map(pattern.fullmatch, paths))]
     assert [pattern.partition("(")[0] for pattern in unseen] == ["request", "died"]

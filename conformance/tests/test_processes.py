@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridgecheck.conformance.processes import Peer, family, peer
+from bridgecheck.conformance.processes import Peer, ending, family, peer
 
 from .watched import until
 
@@ -57,3 +57,23 @@ def test_a_family_is_parents_before_children_whatever_they_are_called() -> None:
         assert all(process.resident > 0 for process in found)
         parent.communicate()
     assert family(parent.pid) == []
+
+
+def test_a_process_that_ends_does_so_before_its_connections_are_closed() -> None:
+    script = (
+        "import os, socket\n"
+        "listener = socket.create_server(('127.0.0.1', 0))\n"
+        "print(listener.getsockname()[1], flush=True)\n"
+        "client, _ = listener.accept()\n"
+        "client.recv(1)\n"
+        "os._exit(3)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        with socket.create_connection(("127.0.0.1", int(server.stdout.readline()))) as client:
+            assert not ending(server.pid)
+            client.send(b"x")
+            assert client.recv(1) == b""
+            assert ending(server.pid)
+        server.wait()
+    assert ending(server.pid)

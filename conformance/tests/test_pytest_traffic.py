@@ -11,6 +11,7 @@ from bridgecheck.conformance import tap
 from bridgecheck.conformance.weight import weight
 
 APP = """
+import asyncio
 import uuid
 
 from starlette.applications import Starlette
@@ -23,8 +24,12 @@ done = []
 async def items(request):
     return JSONResponse({"items": [1, 2], "q": request.query_params.get("q")})
 
+async def later(word):
+    await asyncio.sleep(0.3)
+    done.append(word)
+
 async def echo(request):
-    return Response(await request.body(), background=BackgroundTask(done.append, "echo"))
+    return Response(await request.body(), background=BackgroundTask(later, "echo"))
 
 async def fail(request):
     raise LookupError("nothing there")
@@ -51,12 +56,19 @@ app = Starlette(routes=[Route("/items", items), Route("/echo", echo, methods=["P
 """
 
 SAME = """
+import os
+
 import httpx
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 import small
+
+def test_what_tests_leave_in_the_environment_stays_in_their_run():
+    assert "SMALL_LEFT" not in os.environ
+    os.environ["SMALL_LEFT"] = "1"
+    TestClient(small.app).get("/items")
 
 def test_items():
     assert TestClient(small.app).get("/items?q=tea").json() == {"items": [1, 2], "q": "tea"}
@@ -65,7 +77,7 @@ def test_the_background_task_is_over():
     small.done.clear()
     with TestClient(small.app) as client:
         assert client.post("/echo", content=b"x" * 100_000).content == b"x" * 100_000
-    assert small.done == ["echo"]
+        assert small.done == ["echo"]
 
 def test_an_exception_of_the_app():
     with pytest.raises(LookupError, match="nothing there"):
@@ -89,7 +101,8 @@ def test_a_websocket_that_is_not_accepted():
     assert (closed.value.code, closed.value.reason) == (4403, "not you")
 
 @pytest.mark.anyio
-async def test_httpx(monkeypatch):
+@pytest.mark.parametrize("chance", [small.uuid.uuid4().hex])
+async def test_httpx(chance):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(small.app), base_url="http://testserver") as client:
         assert (await client.get("/items")).json()["items"] == [1, 2]
 
@@ -146,11 +159,11 @@ def test_the_same_and_what_is_recorded_plays_in_the_gate(tmp_path: Path) -> None
     result = run(tmp_path, SAME, "--bridgecheck-candidate", "bridge", f"--bridgecheck-record={file}")
     said = section(result)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "6 tests passed in memory, 6 of them carried over; 7 requests over sockets; 0 noisy facts" in said
+    assert "7 tests passed in memory, 7 of them carried over; 8 requests over sockets; 0 noisy facts" in said
     assert "same: bridge against uvicorn (0 outcomes, 0 differences, 0 drift)" in said
-    assert f"Recorded: 7 exchanges of small:app in {file}" in said
+    assert f"Recorded: 8 exchanges of small:app in {file}" in said
     assert file.stat().st_mode & 0o777 == 0o600
-    assert [exchange.meta["status"] for exchange in tap.read(file)] == ["200", "200", "500", "500", "101", "403", "200"]
+    assert [exchange.meta["status"] for exchange in tap.read(file)] == ["200", "200", "200", "500", "500", "101", "403", "200"]
     gate = [
         sys.executable,
         "-m",
@@ -166,12 +179,12 @@ def test_the_same_and_what_is_recorded_plays_in_the_gate(tmp_path: Path) -> None
     ]
     played = subprocess.run(gate, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert played.returncode == 0, played.stdout + played.stderr
-    assert "7 exchanges (recorded 7)" in played.stdout
+    assert "8 exchanges (recorded 8)" in played.stdout
 
 
 def test_another_server_that_runs_in_the_loop_of_the_tests(tmp_path: Path) -> None:
     said = section(run(tmp_path, SAME, "--bridgecheck-candidate", "granian"))
-    assert "6 tests passed in memory, 6 of them carried over; 7 requests over sockets; 0 noisy facts" in said
+    assert "7 tests passed in memory, 7 of them carried over; 8 requests over sockets; 0 noisy facts" in said
     assert any("granian against uvicorn (0 outcomes, " in line for line in said), said
 
 

@@ -1,6 +1,6 @@
 """What a stage does when a target dies: name the exchange that kills, play the rest, give up after three."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class Named:
     meta: dict[str, str] = field(default_factory=dict)
     steps: tuple[tuple[int, str, bytes], ...] = ((1, "send", b""),)
     process: tuple[tuple[int, str, tuple[str, ...]], ...] = ()
+    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 class FakeTarget:

@@ -1,4 +1,5 @@
-"""The probe app: the field `probe: NAME` of a request picks the small app that answers it; without that field it is `echo`.
+"""The probe app: the field `probe: NAME` of a request picks the small app that answers it; without that field it is `echo`, or of a
+WebSocket `echo-messages`.
 
 Every function that one of the modules below lists in `__all__` is a small app, named with hyphens: `raise_mid_body` answers
 `probe: raise-mid-body`.
@@ -25,7 +26,7 @@ def chosen(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name.lower() == b"probe":
             return value.decode("latin-1")
-    return "echo"
+    return "echo" if scope["type"] == "http" else "echo-messages"
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> Any:
