@@ -15,6 +15,7 @@ from .difference import Difference
 from .fact import Facts
 from .judge import Play, judge
 from .reduction import START, Cursor, Opaque, Scripts, exchanges, reductions, scripts, size
+from .stage import has_own_start
 from .tap import waits
 
 PLAYS = 32  # candidates that are considered for one bucket
@@ -158,7 +159,7 @@ def _key(session: Session) -> tuple[bytes, ...]:
 def _work(bucket: Bucket) -> Work | None:
     """None where there is nothing to search: what comes and goes, what ends a server, or has one of its own."""
     session = bucket.shortest.session
-    if not bucket.steady or bucket.difference.path == "died" or any(exchange.process for exchange in session):
+    if not bucket.steady or bucket.difference.path == "died" or has_own_start(session):
         return None
     try:
         taken = scripts(session)
