@@ -64,8 +64,12 @@ SERIES: dict[str, bytes] = {
 }
 
 
+# What is still being sent when the server closes makes the close a reset, and how much of the answers that leaves is chance.
+BEHIND_AN_END = {"close in the middle", "close in the middle of many", "closed by the app", "app raises", "HTTP/1.0 in the middle"}
 CASES = [
-    (send, name) for send in (in_one_write, in_pieces, byte_by_byte) for name in SERIES if send is not byte_by_byte or "large" not in name
+    *((in_one_write, name) for name in SERIES),
+    *((in_pieces, name) for name in SERIES if name not in BEHIND_AN_END),
+    *((byte_by_byte, name) for name in SERIES if name not in BEHIND_AN_END and "large" not in name),
 ]
 
 
