@@ -37,6 +37,7 @@ class Bucket:
     verdict: str = UNDEFINED
     sightings: list[Sighting] = field(default_factory=list)
     consequences: set[str] = field(default_factory=set)
+    smallest: Sighting | None = None  # in an exchange that was made smaller
 
     @property
     def name(self) -> str:
@@ -62,6 +63,11 @@ class Bucket:
     @property
     def shortest(self) -> Sighting:
         """The smallest thing that shows it, and shows it every time if there is one."""
+        return self.smallest or self.found
+
+    @property
+    def found(self) -> Sighting:
+        """The smallest of those that were played, before any was made smaller."""
         return min(self.sightings, key=lambda s: (not s.steady, len(s.session), sum(e.sends for e in s.session), s.exchange.name))
 
     @property
@@ -173,15 +179,19 @@ def title(difference: Difference) -> str:
     return f"{_named(path)}: {words.get(kind) or kind.replace('→', ' → ')}"
 
 
+def cause_of(difference: Difference, finding: Finding) -> Difference:
+    """What it follows from, if that was found there; else itself."""
+    known = {other.key: other for other in finding.differences}
+    return known.get(difference.because.key, difference) if difference.because is not None else difference
+
+
 def buckets(found: Iterable[tuple[tuple[Exchange, ...], str, Finding]]) -> list[Bucket]:
     """Group what was found, per exchange (with what goes before it in its session) and tap; heaviest first."""
     grouped: dict[tuple[str, str], Bucket] = {}
     for session, tap, finding in found:
-        known = {difference.key: difference for difference in finding.differences}
         for differences, steady in ((finding.confirmed, True), (finding.intermittent, False)):
             for difference in differences:
-                cause = difference.because
-                shown = known.get(cause.key, difference) if cause is not None else difference
+                shown = cause_of(difference, finding)
                 bucket = grouped.setdefault((shown.signature, shown.verdict), Bucket(shown.signature, shown.verdict))
                 if shown is difference:
                     bucket.sightings.append(Sighting(difference, session, tap, steady))

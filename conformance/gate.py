@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import route_list
@@ -19,6 +20,7 @@ from .difference import Difference, differences
 from .errors import NotEarned
 from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
+from .minimise import minimise
 from .route import Route, RouteTable
 from .stage import Death, Result, Stage, has_own_start
 from .tap import Session, Tap, of_routes
@@ -47,6 +49,7 @@ class Plan:
     patience: float
     fail_on: str
     routes: bool = False  # ask for the routes of the user's app, and play the tap that is made of them
+    minimise: bool = True
 
 
 @dataclass
@@ -65,6 +68,7 @@ class Outcome:
     fail_on: str
     carried: list[str] = field(default_factory=list)  # values that answers gave to later requests, in words
     breaches: list[Breach] = field(default_factory=list)  # of the user's own app; no part of the verdict
+    minimised: dict[str, int] = field(default_factory=dict)  # plays it took, by bucket
 
     @property
     def failing(self) -> list[Bucket]:
@@ -113,8 +117,10 @@ class Gate:
         if not self.lifetimes:
             self.not_tried.append("signals and exit codes: no exchange with process steps was played")
         self.not_tried += [f"{what}: {', '.join(names)}" for what, names in self.unsupported.items()]
+        found = buckets(self.found)
+        minimised = self._minimised(found) if self.plan.minimise else {}
         return Outcome(
-            buckets(self.found),
+            found,
             self.noise,
             self.quirks,
             {tap.name: tap.exchanges for tap in self.taps},
@@ -126,7 +132,40 @@ class Gate:
             self.plan.fail_on,
             [told for tap in self.plan.taps for told in tap.carried],
             self.application.breaches(),
+            minimised,
         )
+
+    def _minimised(self, found: list[Bucket]) -> dict[str, int]:
+        """Make the exchanges of the buckets smaller, each where it was played."""
+        own = {tap.name: tap.own_app for tap in self.taps}
+        plays: dict[str, int] = {}
+        begin = time.monotonic()
+        for own_app in (False, True):
+            chosen = [bucket for bucket in found if own[bucket.shortest.tap] == own_app]
+            if chosen:
+                stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
+                with stage.running():
+                    self.say(f"making the exchanges of {len(chosen)} findings smaller")
+                    again = partial(self._again, stage, own_app)
+                    plays |= minimise(chosen, again, self._stopped)
+        self.times["minimise"] = time.monotonic() - begin
+        return plays
+
+    def _again(self, stage: Stage, own_app: bool, sessions: Sequence[tuple[Exchange, ...]], fresh: bool) -> list[Play | None]:
+        """Where it has to be fresh, what changes a state gets a start of its own, the rest one together."""
+        lone = [session for session in sessions if fresh and own_app and not all(map(_reads, session))]
+        groups = [[session for session in sessions if session not in lone], *([session] for session in lone)]
+        facts: dict[int, tuple[Facts, ...] | None] = {}
+        for group in filter(None, groups):
+            if fresh or own_app:
+                stage.restart()
+            result = stage.play([list(session) for session in group], jobs=1 if own_app else self.plan.jobs)
+            facts |= {id(session): played[-1] for session, played in zip(group, result.facts, strict=True)}
+        return [None if (item := facts[id(session)]) is None else self._plays([item])[0] for session in sessions]
+
+    def _stopped(self, line: str) -> None:
+        self.say(line)
+        self.not_tried.append(line)
 
     def _stage(self, own_app: bool, taps: list[Tap]) -> None:
         stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
@@ -316,6 +355,11 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
         self.unearned.extend(result.untraced[:5])
+
+
+def _reads(exchange: Exchange) -> bool:
+    """Whether all it asks for is safe (RFC 9110, 9.2.1)."""
+    return all(method in (b"GET", b"HEAD", b"OPTIONS") for method, _ in exchange.requests)
 
 
 def _succeeded(status: int) -> bool:

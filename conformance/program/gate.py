@@ -67,6 +67,7 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 @click.option(
     "--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state."
 )
+@click.option("--minimise/--no-minimise", default=True, show_default=True, help="Make each finding's exchange as small as it can be.")
 @options.target
 @options.config
 @click.pass_context
@@ -86,6 +87,7 @@ def gate(
     folder: Path,
     seed: int,
     jobs: int,
+    minimise: bool,
     factory: bool,
     app_dir: str,
     interpreter: str | None,
@@ -137,7 +139,7 @@ def gate(
         highlight=False,
     )
     _print_carried(console, [told for one in found for told in one.carried])
-    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen)
+    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen, minimise=minimise)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
     outcome.not_tried[:0] = not_tried

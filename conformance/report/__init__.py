@@ -18,6 +18,7 @@ from ..bucket import Bucket
 from ..content import MISSING, Content
 from ..fact import Port
 from ..gate import Outcome
+from ..reduction import SIZES, size
 from ..rule import catalogue
 from ..weight import quirks
 
@@ -140,6 +141,15 @@ def run(outcome: Outcome) -> dict[str, Any]:
                 "candidate": show(bucket.difference.candidate),
             }
             for bucket in outcome.buckets
+        },
+        "minimised": {
+            bucket.name: {
+                "plays": outcome.minimised[bucket.name],
+                "before": dict(zip(SIZES, size(bucket.found.session), strict=True)),
+                "after": dict(zip(SIZES, size(bucket.shortest.session), strict=True)),
+            }
+            for bucket in outcome.buckets
+            if bucket.name in outcome.minimised
         },
         "application": {
             breach.name: {"exchange": breach.session[-1].name, "detail": breach.detail[:VALUE_MAX]} for breach in outcome.breaches

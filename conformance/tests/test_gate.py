@@ -55,8 +55,12 @@ def bridgecheck(*arguments: str, cwd: Path, timeout: float = 90) -> subprocess.C
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout, env=os.environ | {"COLUMNS": "200"})
 
 
-def gate(app: str, *arguments: str, cwd: Path, taps: str = "recorded", timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    return bridgecheck("gate", app, "--app-dir", str(HERE), "--taps", taps, *arguments, cwd=cwd, timeout=timeout)
+def gate(
+    app: str, *arguments: str, cwd: Path, taps: str = "recorded", timeout: float = 90, minimise: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Without minimising, which takes its time and changes no verdict, unless it is asked for."""
+    smaller = "--minimise" if minimise else "--no-minimise"
+    return bridgecheck("gate", app, "--app-dir", str(HERE), "--taps", taps, smaller, *arguments, cwd=cwd, timeout=timeout)
 
 
 @pytest.fixture
