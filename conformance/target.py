@@ -69,6 +69,7 @@ class Target:
         self._over = False  # and all its descendants
         self._past_seconds = 0.0  # CPU of earlier starts
         self._cancelled = threading.Event()
+        self._ports = _Ports()
 
     # --- its life -----------------------------------------------------------------------------------------------------------------------
 
@@ -211,7 +212,7 @@ class Target:
         """Start, and give the first connection that it took."""
         for _ in range(PORT_TRIES):
             try:
-                self._launch(_free_port())
+                self._launch(self._ports.free_for(self))
                 return self._wait()
             except _PortTaken:
                 self.stop()
@@ -349,6 +350,22 @@ class Target:
         return NotReady("\n".join([f"{self.name} ({self.server.given}) {why}", f"  command: {shlex.join(self._command)}", *said]))
 
 
+class _Ports:
+    """Free ports for targets that start side by side. The kernel may name one port twice before a server has bound it; one target would
+    then meet the other's server where it looks for its own."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, Target] = {}
+        self._lock = threading.Lock()
+
+    def free_for(self, target: Target) -> int:
+        with self._lock:
+            while True:
+                port = _free_port()
+                if self._owners.setdefault(port, target) is target:
+                    return port
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -393,8 +410,10 @@ def start_all(targets: Sequence[Target], how: Callable[[Target], object] = Targe
     # Events, since a join that Ctrl-C interrupts takes a running thread for one that has ended (CPython 3.11).
     overs = [threading.Event() for _ in targets]
     threads = [threading.Thread(target=start, args=pair, daemon=True) for pair in zip(targets, overs, strict=True)]
+    ports = _Ports()
     for target in targets:
         target._cancelled.clear()
+        target._ports = ports
     try:
         for thread in threads:
             thread.start()

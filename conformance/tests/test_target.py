@@ -160,6 +160,20 @@ def test_another_port_is_tried(made: list[Target], neighbour: int, monkeypatch: 
     assert get(target, "/hello") == "hello"
 
 
+def test_targets_that_start_side_by_side_are_not_given_one_port(made: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two servers that share their port (SO_REUSEPORT), each would be ready."""
+    shares = PYTHON % (
+        "import socket, sys; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); "
+        "s.bind((sys.argv[2], int(sys.argv[3]))); s.listen()\nwhile True: s.accept()"
+    )
+    real, named = module._free_port, iter([first := module._free_port()] * 2)
+    monkeypatch.setattr(module, "_free_port", lambda: next(named, None) or real())
+    start_all([make(made, shares, name="reference"), make(made, shares)])
+    ports = [target.port for target in made]
+    assert first in ports and len(set(ports)) == 2 and next(named, None) is None
+    assert [target.starts for target in made] == [1, 1]
+
+
 def test_a_connection_that_is_accepted_and_closed_at_once_is_ready(made: list[Target]) -> None:
     closes = PYTHON % "import socket, sys; s = socket.create_server((sys.argv[2], int(sys.argv[3])))\nwhile True: s.accept()[0].close()"
     target = make(made, closes)
