@@ -356,6 +356,17 @@ def _drop_steps(taken: Scripts, units: list[Any]) -> Scripts:
     )
 
 
+def _steps(taken: Scripts) -> list[Any]:
+    """All but a wait or a pause between two sends: the second would race against what the server makes of the first."""
+    found = []
+    for index, script in enumerate(taken):
+        sends = [at for at, step in enumerate(script.steps) if isinstance(step, Send)]
+        for at, step in enumerate(script.steps):
+            if isinstance(step, Send) or not sends[0] < at < sends[-1] or step.split()[0] not in (b"wait", b"pause"):
+                found.append((index, at))
+    return found
+
+
 def _requests(taken: Scripts) -> list[Any]:
     found = [(place, (message.start, message.stop, b"")) for place, _, message in _places(taken)]
     many = {(place.script, place.stream) for place, _ in found if place.number}
@@ -506,7 +517,7 @@ def _drop_payloads(taken: Scripts, units: list[Any]) -> Scripts:
 
 KINDS = (
     Kind("exchanges", lambda taken: list(range(len(taken) - 1)), _drop_exchanges),
-    Kind("steps", lambda taken: [(i, at) for i, script in enumerate(taken) for at in range(len(script.steps))], _drop_steps),
+    Kind("steps", _steps, _drop_steps),
     Kind("requests", _requests, _edit),
     Kind("bodies", _bodies, _drop_bodies),
     Kind("fields", _fields, _edit),

@@ -77,6 +77,13 @@ def test_steps() -> None:
     assert only.meta == {"rules": "FR-LEN-07", "must": "response.status = 200"}
 
 
+def test_a_wait_stays_while_something_is_sent_behind_it() -> None:
+    """Else it is chance what the server has done by then."""
+    text = HEAD + "send\n> POST / HTTP/1.1\n> Content-Length: 2\n>\nwait response\npause 50ms\nsend\n+ ab\nwait closed\nend close\n"
+    (only,) = smallest(text, "steps", lambda data: data.endswith(b"ab") and b"POST" in data)
+    assert [kind for _, kind, _ in only.steps] == ["send", "wait response", "pause 50ms", "send"]
+
+
 def test_pipelined_requests() -> None:
     text = HEAD + "send\n" + "".join(f"> GET /{name} HTTP/1.1\n> Host: a\n>\n" for name in "abc") + "end next\n"
     assert sent(smallest(text, "requests", lambda data: b"/b" in data)) == b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n"
