@@ -14,7 +14,7 @@ from .kinds import Address
 # What may be more after any number of requests: caches, free lists, timers that have not run out. Never in proportion to the requests.
 ALLOWED = {
     "malloc bytes": 64 << 10,
-    "allocated blocks": 500,  # 254 were seen to come once, and to stay, with what Python keeps of tracebacks
+    "allocated blocks": 200,
     "descriptors": 2,
     "threads": 0,
     "tasks": 2,

@@ -23,6 +23,12 @@ def test_a_server_without_fault_passes() -> None:
     assert (code, output.splitlines()[-1]) == (0, "soak on uvloop: passed"), output
 
 
+def test_a_cache_that_fills_once_is_no_leak() -> None:
+    code, output = soak(WRONG % "fills-a-cache", "get")
+    assert (code, output.splitlines()[-1]) == (0, "soak on uvloop: passed"), output
+    assert output.count("992 requests") == 2, output  # it was seen to grow, and looked at again
+
+
 def test_each_leak_is_caught_by_its_own_count() -> None:
     code, output = soak(WRONG % "objects,blocks,malloc,descriptors,tasks,threads,mapping", "get")
     assert (code, output.splitlines()[-1]) == (1, "soak on uvloop: failed: get"), output

@@ -1,6 +1,6 @@
 """uvicorn with faults of our own, for the tests of the measuring tools: wrong_server.py FAULT[,FAULT…] APP PORT LOOP [--no-access-log]
 
-A fault that is a leak happens once per request; a thread is left by every hundredth.
+A fault that is a leak happens once per request; a thread is left by every hundredth. What fills a cache is no fault.
 """
 
 import asyncio
@@ -81,6 +81,8 @@ def wrong(app: Any, faults: list[str]) -> Any:
             requests += 1
             for leak in leaks:
                 leak()
+            if "fills-a-cache" in faults and requests == MANY:
+                kept.extend({} for _ in range(1000))
             if "stalls" in faults and requests % MANY == 0:
                 time.sleep(6)
             if "errs" in faults and requests % MANY == 0:
