@@ -15,6 +15,7 @@ import re
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,18 @@ def report(workload: Workload, uvicorn: list[Run], candidate: list[Run]) -> dict
     )
     ratios = {"median": round(ratio.median, 3), "min": round(ratio.least, 3), "max": round(ratio.most, 3)}
     return {**sides, "ratio": ratios, "pairs": len(uvicorn), "required": workload.required, "met": met}
+
+
+def conclude(figures: Callable[[], dict[str, Any]], path: Path | None, *unmeasured: type[Exception]) -> int:
+    """Exit code of a benchmark of one figure, which is written to `path` if there is one: 0 met, 1 missed, 2 not measured."""
+    try:
+        found = figures()
+    except (Unmeasured, ServerError, *unmeasured) as error:
+        print(f"not measured: {error}", file=sys.stderr)
+        return 2
+    if path:
+        path.write_text(json.dumps(found, indent=2) + "\n")
+    return int(not found["met"])
 
 
 def main() -> int:

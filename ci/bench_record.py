@@ -8,14 +8,13 @@ passed must be in the recording. Exits 1 when the recorder costs more than it ma
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench_bridge import CONNECTIONS, SERVER_CORE, WARM_UP, WORKLOADS, Ratio, Side, Unmeasured, summary
-from measured import ServerError, running
+from bench_bridge import CONNECTIONS, SERVER_CORE, WARM_UP, WORKLOADS, Ratio, Side, Unmeasured, conclude, summary
+from measured import running
 
 from bridgecheck.conformance import tap
 from bridgecheck.conformance.errors import UsageError
@@ -82,14 +81,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=3, help="of each run")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args()
-    try:
-        figures = report(measure(options.pairs, options.seconds))
-    except (Unmeasured, ServerError) as error:
-        print(f"not measured: {error}", file=sys.stderr)
-        return 2
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return int(not figures["met"])
+    return conclude(lambda: report(measure(options.pairs, options.seconds)), options.json)
 
 
 if __name__ == "__main__":

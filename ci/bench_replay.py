@@ -10,7 +10,6 @@ have the same status and length. Exits 1 when the player costs more than it may,
 """
 
 import argparse
-import json
 import re
 import ssl
 import sys
@@ -22,9 +21,9 @@ from pathlib import Path
 
 import h11
 import httpx
-from bench_bridge import Ratio, Run, Unmeasured, summary
+from bench_bridge import Ratio, Run, Unmeasured, conclude, summary
 from bench_gate import TRAFFIC, own_cpu
-from measured import ServerError, running
+from measured import running
 
 from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange, Player
@@ -169,14 +168,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args()
-    try:
-        figures = report(*measure(options.pairs))
-    except (Unmeasured, ServerError, BridgecheckError, httpx.HTTPError) as error:
-        print(f"not measured: {error}", file=sys.stderr)
-        return 2
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return int(not figures["met"])
+    return conclude(lambda: report(*measure(options.pairs)), options.json, BridgecheckError, httpx.HTTPError)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ add one.
 """
 
 import asyncio
+import contextlib
 import importlib
 import pkgutil
 import socket
@@ -93,6 +94,21 @@ class Adapter:
         itself, and asks the server instead of guessing.
         """
         return {}
+
+
+async def serve_until(stop: asyncio.Event, server: Any, sock: socket.socket) -> None:
+    """Run a server object that has the methods of uvicorn's. Signals stay with the program that it is embedded in."""
+    server.capture_signals = contextlib.nullcontext
+
+    async def end() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    ending = asyncio.create_task(end())
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        ending.cancel()
 
 
 @cache

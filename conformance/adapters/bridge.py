@@ -1,12 +1,11 @@
 """bridge: bridgecheck's own front end, met as any other server is, by its command line."""
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections.abc import Sequence
 
-from . import Adapter, App, Start
+from . import Adapter, App, Start, serve_until
 
 
 class Bridge(Adapter):
@@ -26,24 +25,11 @@ class Bridge(Adapter):
         from bridgecheck.bridge.options import Options
         from bridgecheck.bridge.server import Server
 
-        class Embedded(Server):
-            def capture_signals(self):
-                return contextlib.nullcontext()  # they are the program's that it is embedded in
-
         for logger in (logs.logger, logs.access_logger):
             logger.setLevel(logging.CRITICAL)
         given = Options(**serve.make_context("serve", ["app:app", *options]).params)
-        server = Embedded(replace(given, app=app, access_log=False, lifespan=given.lifespan if lifespan else "off"))
-
-        async def end() -> None:
-            await stop.wait()
-            server.should_exit = True
-
-        ending = asyncio.create_task(end())
-        try:
-            await server.serve(sockets=[sock])
-        finally:
-            ending.cancel()
+        server = Server(replace(given, app=app, access_log=False, lifespan=given.lifespan if lifespan else "off"))
+        await serve_until(stop, server, sock)
 
     @staticmethod
     def resolved(arguments: list[str]) -> dict[str, str]:

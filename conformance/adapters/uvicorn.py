@@ -1,12 +1,11 @@
 """uvicorn."""
 
 import asyncio
-import contextlib
 import inspect
 import socket
 from collections.abc import Sequence
 
-from . import Adapter, App, Start
+from . import Adapter, App, Start, serve_until
 
 
 class Uvicorn(Adapter):
@@ -23,25 +22,14 @@ class Uvicorn(Adapter):
         from uvicorn.main import main
         from uvicorn.server import Server
 
-        class Embedded(Server):
-            def capture_signals(self):
-                return contextlib.nullcontext()  # they are the program's that it is embedded in
-
         given = main.make_context("uvicorn", ["app:app", *options]).params
         given["headers"] = [header.split(":", 1) for header in given["headers"]]
         known = {name: value for name, value in given.items() if name in inspect.signature(Config).parameters}
         quiet = {"log_config": None, "log_level": "critical", "access_log": False}
-        server = Embedded(Config(**known | quiet | {"app": app, "lifespan": known["lifespan"] if lifespan else "off"}))
-
-        async def end() -> None:
-            await stop.wait()
-            server.should_exit = True
-
-        ending = asyncio.create_task(end())
+        server = Server(Config(**known | quiet | {"app": app, "lifespan": known["lifespan"] if lifespan else "off"}))
         try:
-            await server.serve(sockets=[sock])
+            await serve_until(stop, server, sock)
         finally:
-            ending.cancel()
             for listening in getattr(server, "servers", ()):
                 listening.close()
 

@@ -275,14 +275,18 @@ async def ended(call: Call) -> None:
             raise ConnectionError(f"the app's call goes on for {PATIENCE:.0f} s after its response") from None
 
 
-async def carry_http(carrier: Carrier, scope: Any, receive: Any, send: Any) -> None:
-    host = carrier.hosts.of(carrier.app)
-    exchange = carrier.begin(scope, host)
+async def opened(host: Host, exchange: Exchange) -> Wire:
     try:
-        wire = Wire(*await host.connect(), exchange)
+        return Wire(*await host.connect(), exchange)
     except ServerEnded as error:
         exchange.connection = {"opened": False, "why": str(error)}
         raise
+
+
+async def carry_http(carrier: Carrier, scope: Any, receive: Any, send: Any) -> None:
+    host = carrier.hosts.of(carrier.app)
+    exchange = carrier.begin(scope, host)
+    wire = await opened(host, exchange)
     debug = "http.response.debug" in (scope.get("extensions") or {})
     call = Call(exchange.connection["client_port"], "http", scope["path"], debug)
     host.witness.expect(call)

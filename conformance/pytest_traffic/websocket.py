@@ -13,8 +13,8 @@ import h11
 from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side, State
 
-from .carrier import Carrier, NotCarried, Wire, ended, fields_of, target_of
-from .host import Call, ServerEnded
+from .carrier import Carrier, NotCarried, Wire, ended, fields_of, opened, target_of
+from .host import Call
 from .journal import Exchange
 
 _KEY = b"dGhlIHNhbXBsZSBub25jZQ=="  # the same every time, so that what is recorded is
@@ -38,11 +38,7 @@ async def carry_websocket(carrier: Carrier, scope: Any, receive: Any, send: Any)
     await receive()  # websocket.connect
     host = carrier.hosts.of(carrier.app)
     exchange = carrier.begin(scope, host)
-    try:
-        wire = Wire(*await host.connect(), exchange)
-    except ServerEnded as error:
-        exchange.connection = {"opened": False, "why": str(error)}
-        raise
+    wire = await opened(host, exchange)
     call = Call(exchange.connection["client_port"], "websocket", scope["path"])
     host.witness.expect(call)
     try:

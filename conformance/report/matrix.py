@@ -4,6 +4,7 @@ Knows how sheets are written down. Decides nothing: what a case came to was deci
 """
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def page(data: dict[str, Any]) -> str:
     lines = [
         "# The conformance suite",
         "",
-        "Made by `bridgecheck spec --report DIR " + " ".join(map(_quoted, servers)) + f"`, which writes it as `DIR/{PAGE}`.",
+        "Made by `bridgecheck spec --report DIR " + shlex.join(servers) + f"`, which writes it as `DIR/{PAGE}`.",
         f"Each case of [cases.md](cases.md) is judged alone, by its `must` or `should`; the rules are in [{RULES}]({RULES}).",
         "",
         "| server | versions | pass | fail | fail (should) | crash | unsupported | records only |",
@@ -110,10 +111,6 @@ def page(data: dict[str, Any]) -> str:
 
 def _level(entry: dict[str, Any]) -> str:
     return " (should)" if entry["status"] == FAIL and entry["level"] == "should" else ""
-
-
-def _quoted(server: str) -> str:
-    return server if all(character.isalnum() or character in "-_./:=,+@" for character in server) else f"'{server}'"
 
 
 def _code(text: str) -> str:

@@ -6,6 +6,7 @@ another run it says instead what that run sees otherwise.
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -55,7 +56,7 @@ def page(listed: Sequence[Violation], data: dict[str, Any]) -> str:
     count = sum(len(violation.seen) for violation in plain)
     lines = [
         HEAD.format(
-            rules=rule_page.PAGE, file=_files()[first_case], case=first_case, server=first_server, servers=" ".join(map(_quoted, servers))
+            rules=rule_page.PAGE, file=_files()[first_case], case=first_case, server=first_server, servers=shlex.join(servers)
         ),
         f"{count} violations of {len({item.rule for item in plain})} rules: one that several servers share counts for each of them.",
         "",
@@ -106,7 +107,7 @@ def _section(violation: Violation, data: dict[str, Any]) -> list[str]:
     ]
     if violation.reading:
         lines += [f"Our reading: {violation.reading}.", ""]
-    lines += [f"`bridgecheck spec {' '.join(map(_quoted, violation.seen))} --only {','.join(cases)}`", ""]
+    lines += [f"`bridgecheck spec {shlex.join(violation.seen)} --only {','.join(cases)}`", ""]
     lines += ["| server | case | seen |", "|---|---|---|"]
     for server, case in violation.pairs():
         entry = data["servers"][server]
@@ -121,10 +122,6 @@ def _seen(observed: str) -> str:
 
 def anchor(violation: Violation) -> str:
     return re.sub(r"[^a-z0-9]+", "-", violation.title.lower()).strip("-")
-
-
-def _quoted(server: str) -> str:
-    return server if re.fullmatch(r"[\w./:=,+@-]+", server) else f"'{server}'"
 
 
 @cache

@@ -136,14 +136,22 @@ async def takes_a_cut_for_the_end(inner: App, scope: Scope, receive: Receive, se
     await inner(scope, mutated, send)
 
 
-async def never_tells_of_a_disconnect(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
-    async def mutated() -> Event:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            await asyncio.sleep(3600)
-        return event
+def _never_tells(type_: str) -> Mutation:
+    """An event of this type is never handed on."""
 
-    await inner(scope, mutated, send)
+    async def mutation(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+        async def mutated() -> Event:
+            event = await receive()
+            if event["type"] == type_:
+                await asyncio.sleep(3600)
+            return event
+
+        await inner(scope, mutated, send)
+
+    return mutation
+
+
+never_tells_of_a_disconnect = _never_tells("http.disconnect")
 
 
 # --- what the app sends ---------------------------------------------------------------------------------------------------------------

@@ -66,36 +66,25 @@ async def never_says_connect(inner: App, scope: Scope, receive: Receive, send: S
     await inner(scope, mutated, send)
 
 
-async def says_connect_twice(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
-    said = 0
+def _makes_up_the_second(event: Event) -> Mutation:
+    """What the app receives second is this, whatever came."""
 
-    async def mutated() -> Event:
-        nonlocal said
-        said += 1
-        return {"type": "websocket.connect"} if said == 2 else await receive()
+    async def mutation(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
+        received = 0
 
-    await inner(scope, mutated, send)
+        async def mutated() -> Event:
+            nonlocal received
+            received += 1
+            return event if received == 2 else await receive()
 
+        await inner(scope, mutated, send)
 
-async def never_tells_that_a_socket_ended(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
-    async def mutated() -> Event:
-        event = await receive()
-        if event["type"] == "websocket.disconnect":
-            await asyncio.sleep(3600)
-        return event
-
-    await inner(scope, mutated, send)
+    return mutation
 
 
-async def reads_early_octets_as_a_message(inner: App, scope: Scope, receive: Receive, send: Send) -> None:
-    given = 0
-
-    async def mutated() -> Event:
-        nonlocal given
-        given += 1
-        return {"type": "websocket.receive", "text": "hi"} if given == 2 else await receive()
-
-    await inner(scope, mutated, send)
+says_connect_twice = _makes_up_the_second({"type": "websocket.connect"})
+never_tells_that_a_socket_ended = events._never_tells("websocket.disconnect")
+reads_early_octets_as_a_message = _makes_up_the_second({"type": "websocket.receive", "text": "hi"})
 
 
 def _empty(event: Event) -> bool:
