@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .module_source import Definition, ModuleSource, Project
+from .start_command import FILES as COMMAND_FILES
+from .start_command import StartCommand, start_commands
 
 FILES = ("main.py", "app.py", "api.py", "asgi.py", "application.py", "server.py")
 FOLDERS = ("", "app", "src", "src/app")
@@ -40,8 +42,12 @@ class Search:
 
 
 def find(folder: Path) -> Search:
-    """What the project says itself; else what stands in the usual files; else what stands in any other. Apps come before factories."""
-    looked = ["pyproject.toml ([tool.fastapi] entrypoint, [project.scripts])"]
+    """What the project says itself: in its settings, in calls of uvicorn.run, in the commands that start it; else what stands in the usual
+    files; else what stands in any other. Apps come before factories."""
+    looked = [
+        "pyproject.toml ([tool.fastapi] entrypoint, [project.scripts])",
+        f"commands that start a server ({', '.join(COMMAND_FILES)})",
+    ]
     project = Project(folder)
     settings = _settings(folder)
     named = _value(settings, "tool", "fastapi", "entrypoint")
@@ -55,11 +61,14 @@ def find(folder: Path) -> Search:
     started = [Entrypoint(r.reference, _home(folder, r.reference), r.factory, _where(folder, r)) for r in run.values() if _known(folder, r)]
     if len(started) == 1:
         return Search(started, looked)
+    commanded = {made.reference: made for command in start_commands(folder) if (made := _commanded(folder, project, command))}
+    if len(commanded) == 1:
+        return Search(list(commanded.values()), looked)
     if found := _found(folder, modules):
         return Search(found, looked)
     others = [module for path in _others(folder, set(usual)) if (module := project.file(path))]
     looked.append(f"{len(others)} other Python files under {folder.resolve()}, without tests and environments")
-    return Search(_found(folder, others), looked)
+    return Search(_found(folder, others, own_file=True), looked)  # any of these files may import it, for whatever reason
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -77,8 +86,8 @@ def _value(settings: Any, *keys: str) -> Any:
 
 def _scripts(project: Project, settings: dict[str, Any]) -> Iterator[ModuleSource]:
     """The modules of the commands that the project installs."""
-    scripts = _value(settings, "project", "scripts")
-    for target in scripts.values() if isinstance(scripts, dict) else ():
+    tables = (_value(settings, "project", "scripts"), _value(settings, "tool", "poetry", "scripts"))
+    for target in (target for table in tables if isinstance(table, dict) for target in table.values()):
         if isinstance(target, str) and (module := project.module(target.partition(":")[0].strip())):
             yield module
 
@@ -98,21 +107,38 @@ def _known(folder: Path, definition: Definition) -> bool:
     return any((folder / home / inside).with_suffix(".py").is_file() or (folder / home / inside).is_dir() for home in (".", "src"))
 
 
+def _commanded(folder: Path, project: Project, command: StartCommand) -> Entrypoint | None:
+    """The app that a command names, where there is one. Where the command runs is not known: in the project's folder, where its file
+    stands, or in a folder below that an image takes its files from."""
+    dotted, _, name = command.reference.partition(":")
+    beside = command.file.parent
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    homes = [folder, folder / "src", beside, beside / "src", *below]
+    for home in ([home / command.app_dir for home in homes] if command.app_dir else []) + homes:
+        module = project.module_in(home, dotted)
+        if module and name in module.names:
+            where = f"{os.path.relpath(command.file, folder)}:{command.line}"
+            return Entrypoint(command.reference, os.path.relpath(home, folder), command.factory, where)
+    return None
+
+
 def _where(folder: Path, definition: Definition) -> str:
     return f"{os.path.relpath(definition.file, folder)}:{definition.line}"
 
 
-def _found(folder: Path, modules: list[ModuleSource]) -> list[Entrypoint]:
-    """The apps of these modules, or, where there is none, the factories; without those that another one holds inside."""
+def _found(folder: Path, modules: list[ModuleSource], own_file: bool = False) -> list[Entrypoint]:
+    """The apps of these modules, or, where there is none, the factories; without those that another one holds inside. An app has the name
+    that the first module has for it, or, with `own_file`, the one that makes it."""
     held = {definition for module in modules for definition in module.held}
     for factory in (False, True):
-        entrypoints = {}
+        entrypoints: dict[Definition, Entrypoint] = {}
         for module in modules:
             for name, definition in module.factories.items() if factory else module.apps.items():
                 if definition not in held:
                     home, dotted = _importable(folder, module)
                     made = Entrypoint(f"{dotted}:{name}", home, factory, _where(folder, definition))
-                    entrypoints.setdefault(definition, made)  # the first that leads there: the usual files stand first
+                    if definition not in entrypoints or (own_file and module.path == definition.file):
+                        entrypoints[definition] = made
         if entrypoints:
             return list(entrypoints.values())
     return []

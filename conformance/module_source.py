@@ -60,11 +60,17 @@ class Project:
 
     def module(self, dotted: str, beside: Path | None = None) -> "ModuleSource | None":
         """The module of that name: in this folder, in its src, or beside the file that imports it."""
-        inside = Path(*dotted.split(".")) if dotted else Path()
         for home in (self.folder, self.folder / "src", *([beside] if beside else [])):
-            for path in (home / inside / "__init__.py", (home / inside).with_suffix(".py")) if dotted else (home / "__init__.py",):
-                if path.is_file():
-                    return self.file(path)
+            if module := self.module_in(home, dotted):
+                return module
+        return None
+
+    def module_in(self, home: Path, dotted: str) -> "ModuleSource | None":
+        """The module of that name where `home` is on the path; without a name, the package that `home` is."""
+        inside = Path(*dotted.split(".")) if dotted else Path()
+        for path in (home / inside / "__init__.py", (home / inside).with_suffix(".py")) if dotted else (home / "__init__.py",):
+            if path.is_file():
+                return self.file(path)
         return None
 
 
@@ -105,6 +111,13 @@ class ModuleSource:
             if name not in found and (definition := self._elsewhere(name, 0)):
                 found[name] = definition
         return found
+
+    @cached_property
+    def names(self) -> set[str]:
+        """What stands in it under a name, be it an app or not."""
+        return {*self._imported, *self._functions, *self._coroutines, *self._classes} | {
+            name for node in self._body for name in _names(node)
+        }
 
     @cached_property
     def factories(self) -> dict[str, Definition]:
@@ -245,6 +258,11 @@ def _assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
         yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
         yield node.target.id, node.value
+
+
+def _names(node: ast.stmt) -> Iterator[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return (inner.id for target in targets for inner in ast.walk(target) if isinstance(inner, ast.Name))
 
 
 def _is_asgi_call(node: ast.stmt) -> bool:

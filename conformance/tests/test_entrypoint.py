@@ -12,6 +12,8 @@ FACTORY = f"{FASTAPI}def create_app(debug=False):\n    app = FastAPI()\n    retu
 FAILS = "raise SystemExit('imported')\n"
 
 Files = dict[str, str]
+TWO: Files = {"one.py": MADE, "two.py": MADE}
+RUNS_TWO = "import uvicorn\ndef run():\n    uvicorn.run('two:app', port=1)\n"
 
 
 def lay_out(folder: Path, files: Files) -> Path:
@@ -97,12 +99,7 @@ def lay_out(folder: Path, files: Files) -> Path:
             id="entrypoint-in-src",
         ),
         pytest.param(
-            {
-                "one.py": MADE,
-                "two.py": MADE,
-                "cli.py": "import uvicorn\ndef run():\n    uvicorn.run('two:app', port=1)\n",
-                "pyproject.toml": '[project.scripts]\nserve = "cli:run"\n',
-            },
+            {**TWO, "cli.py": RUNS_TWO, "pyproject.toml": '[project.scripts]\nserve = "cli:run"\n'},
             "two:app",
             ".",
             False,
@@ -114,6 +111,66 @@ def lay_out(folder: Path, files: Files) -> Path:
             ".",
             True,
             id="main-that-runs-a-factory",
+        ),
+        pytest.param(
+            {**TWO, "cli.py": RUNS_TWO, "pyproject.toml": '[tool.poetry.scripts]\nserve = "cli:run"\n'}, "two:app", ".", False, id="poetry"
+        ),
+        pytest.param({**TWO, "Procfile": "web: uvicorn two:app --port $PORT\n"}, "two:app", ".", False, id="procfile"),
+        pytest.param({**TWO, "Dockerfile": 'CMD ["uvicorn", "--host", "::", "two:app"]\n'}, "two:app", ".", False, id="dockerfile"),
+        pytest.param(
+            {"api/one.py": MADE, "api/two.py": MADE, "Dockerfile": 'COPY api /srv\nCMD ["uvicorn", "two:app"]\n'},
+            "two:app",
+            "api",
+            False,
+            id="copied-from-a-folder-below",
+        ),
+        pytest.param(
+            {**TWO, "deploy/run.sh": "exec gunicorn -k uvicorn.workers:UvicornWorker \\\n  --bind a:b two:app\n"},
+            "two:app",
+            ".",
+            False,
+            id="what-goes-on-in-the-next-line",
+        ),
+        pytest.param(
+            {"a/web/one.py": FACTORY, "a/web/two.py": FACTORY, "Makefile": "run:\n\tuvicorn --factory two:create_app --app-dir=a/web\n"},
+            "two:create_app",
+            "a/web",
+            True,
+            id="app-dir-and-factory",
+        ),
+        pytest.param(
+            {**TWO, "compose.yml": "# command: uvicorn one:app\ncommand: uvicorn two:app\n"}, "two:app", ".", False, id="commented-out"
+        ),
+        pytest.param(
+            {**TWO, "run.sh": "uvicorn gone:app\nuvicorn one:gone\nuvicorn $APP\nuvicorn two:app\n"},
+            "two:app",
+            ".",
+            False,
+            id="what-is-not-there",
+        ),
+        pytest.param(
+            {**TWO, "run.sh": "gunicorn one:app\ngranian --interface wsgi one:app\nuvicorn two:app\n"}, "two:app", ".", False, id="wsgi"
+        ),
+        pytest.param(
+            {"web.py": "def make():\n    return build()\napp, other = make(), 1\n", "run.sh": "uvicorn web:app\n"},
+            "web:app",
+            ".",
+            False,
+            id="what-does-not-look-like-an-app",
+        ),
+        pytest.param(
+            {"main.py": f"{MADE}import uvicorn\nuvicorn.run('main:app')\n", "web.py": MADE, "run.sh": "uvicorn web:app\n"},
+            "main:app",
+            ".",
+            False,
+            id="code-before-commands",
+        ),
+        pytest.param(
+            {"docs.py": "from shop.web import app\n", "shop/__init__.py": "", "shop/web.py": MADE},
+            "shop.web:app",
+            ".",
+            False,
+            id="named-where-it-is-made",
         ),
         pytest.param({"main.py": MADE, "pyproject.toml": "[tool.fastapi"}, "main:app", ".", False, id="pyproject-that-cannot-be-read"),
     ],
@@ -133,6 +190,7 @@ def test_where_it_stands_is_said(tmp_path: Path) -> None:
         ({"main.py": MADE, "app.py": MADE}, ["main:app", "app:app"]),
         ({"main.py": f"{MADE}admin = FastAPI()\n"}, ["main:app", "main:admin"]),
         ({"one/web.py": MADE, "two/web.py": MADE}, ["one.web:app", "two.web:app"]),
+        ({**TWO, "Procfile": "web: uvicorn one:app\nadmin: uvicorn two:app\n"}, ["one:app", "two:app"]),
         ({"main.py": f"{FACTORY}def make():\n    return FastAPI()\n"}, ["main:create_app", "main:make"]),
         # Two servers are started here, so no one of them is the one.
         (
@@ -162,5 +220,5 @@ def test_of_several_none_is_chosen(tmp_path: Path, files: Files, references: lis
 def test_where_there_is_none_it_is_said_where_it_was_looked_for(tmp_path: Path, files: Files) -> None:
     search = find(lay_out(tmp_path, files))
     assert search.found == []
-    assert len(search.looked) == 3 and "main.py" in search.looked[1]
-    assert f"{len([name for name in files if name not in ('main.py', 'app.py')])} other Python files" in search.looked[2]
+    assert len(search.looked) == 4 and "main.py" in search.looked[2]
+    assert f"{len([name for name in files if name not in ('main.py', 'app.py')])} other Python files" in search.looked[3]
