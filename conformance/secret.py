@@ -33,6 +33,7 @@ _PART = re.compile(
 _URL_PAIR = re.compile(r"(?<=[?&#])([^=&?#\s]+)=([^&#\s;,>\"]+)")  # in a URL that stands in a field
 _TAG = re.compile(r"<(?:input|meta)\b[^>]*>", re.I)
 _ATTRIBUTE = re.compile(r"""\b(name|value|content)(\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
+_PLAIN_RUN = re.compile(f"[A-Za-z0-9._~-]{{{_LONG},}}")
 _COOKIE = "cookie "  # begins the name of a cookie
 _STAND_IN = re.compile("scrubbed-[a-z0-9-]*?-((?:[a-p][0-9]){3})")
 
@@ -89,6 +90,10 @@ class _Replacements:
         for word, pattern, replacement in self._coded:
             if word in text:
                 text = pattern.sub(replacement, text)
+        return _PLAIN_RUN.sub(self._in_run, text) if self._table else text
+
+    def _in_run(self, run: re.Match[str]) -> str:
+        text = run[0]
         done: list[str] = []
         start = at = 0
         while at + _LONG <= len(text):
@@ -187,7 +192,7 @@ class Secrets:
 
     def _unseen(self, answer: str) -> str:
         """An answer whose secrets are not to be seen in any coding; else nothing of it, since it may be left out."""
-        readings = (decoded for decode in (HTML.decode, FORM.decode, _unescaped) if (decoded := decode(answer)) != answer)
+        readings = (decoded for decode in (HTML.decode, COOKIE.decode, _unescaped) if (decoded := decode(answer)) != answer)
         return answer if all(self._everywhere(reading, PLAIN) == reading for reading in readings) else ""
 
     def _is_secret(self, name: str) -> bool:

@@ -5,7 +5,7 @@ Knows entries and the grammar. Knows nothing of files, options and secrets.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ._recording import pieces
@@ -25,25 +25,25 @@ ANSWER_MAX = 64 << 10  # bytes that are kept of an answer's content, as the reco
 class Carried:
     """What later requests took from answers, by the rules that are asked when this is played."""
 
-    givers: set[int]  # the entries whose answers gave something
+    givers: dict[int, bool]  # the entries whose answers gave something, and whether their contents did
     values: set[str]
 
 
 def carried(entries: Sequence[Entry]) -> Carried:
     memory = Memory()
-    found = Carried(set(), set())
+    found = Carried({}, set())
     for entry in entries:
         data = b"".join(request(entry))
         for sent in requests(data):
             for unit, given in memory.find(data, sent):
-                found.givers.add(given.answer)
+                found.givers[given.answer] = found.givers.get(given.answer, False) or not given.save.field
                 found.values.add(unit.value)
         path = entry.target.partition("?")[0]
         memory.add(answer(_answered(entry)) or Answer(entry.status, [], "", False), entry.method, path)
     return found
 
 
-def text(har: Har, name: str, givers: Collection[int]) -> str:
+def text(har: Har, name: str, givers: Mapping[int, bool]) -> str:
     """The entries as sessions, without the grammar's first line, in the order of their time: where pages take turns, a page goes on in a
     session of the next name."""
     lines: list[str] = []
@@ -58,7 +58,7 @@ def text(har: Har, name: str, givers: Collection[int]) -> str:
         lines += pieces(request(entry)).splitlines()
         lines.append("wait response")
         if index in givers:
-            lines += ["answered", *pieces([_answered(entry)]).splitlines()]
+            lines += ["answered", *pieces([_answered(entry, givers[index])]).splitlines()]
         lines.append("end next")
     return "\n".join(lines) + "\n"
 
@@ -75,10 +75,10 @@ def request(entry: Entry) -> list[bytes]:
     return [*parts, b"\r\n", entry.content]
 
 
-def _answered(entry: Entry) -> bytes:
+def _answered(entry: Entry, content: bool = True) -> bytes:
     fields = [(name, value) for name, value in entry.answered if FIELD_NAME.fullmatch(name) and not re.search(r"[\0\r\n]", value)]
     head = "\r\n".join([f"HTTP/1.1 {entry.status:03}", *(f"{name}: {value}" for name, value in fields), "", ""])
-    return head.encode("utf-8", "replace") + entry.answer.encode("utf-8", "replace")[:ANSWER_MAX]
+    return head.encode("utf-8", "replace") + entry.answer.encode("utf-8", "replace")[: ANSWER_MAX if content else 0]
 
 
 def _name(given: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bridgecheck.conformance import har, tap, traffic
-from bridgecheck.conformance._player import parse
+from bridgecheck.conformance._player import ExchangeError, parse
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.har import Har
 from bridgecheck.conformance.secret import Secret, Secrets
@@ -95,7 +95,10 @@ def _filter(read: Har, file: Path, hosts: tuple[str, ...]) -> None:
 
 def _write(output: Path, data: bytes) -> int:
     """Whole or not at all, and for its owner alone to read."""
-    exchanges = len(parse(data, str(output)))
+    try:
+        exchanges = len(parse(data, str(output)))
+    except ExchangeError as error:
+        raise UsageError(f"{output}: {error.message}; take fewer entries at a time") from None
     partial = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

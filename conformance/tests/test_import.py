@@ -112,6 +112,14 @@ def test_an_answer_is_kept_where_something_was_taken_from_it(tmp_path: Path) -> 
     assert b"> GET /me?token=${token} HTTP/1.1\n" in exchanges[2].text
 
 
+def test_of_an_answer_that_gave_by_a_field_the_content_is_not_kept(tmp_path: Path) -> None:
+    page = {"response.headers": [{"name": "Set-Cookie", "value": "a=1"}], "response.content": {"text": "a page"}}
+    first, _ = imported(made(page, {"request.headers": [{"name": "Cookie", "value": "a=1"}]}), tmp_path, Secrets())
+    [kept] = [data for _, kind, data in first.steps if kind == "answered"]
+    assert kept.startswith(b"HTTP/1.1 200\r\nSet-Cookie: a=scrubbed-cookie-a-")
+    assert kept.endswith(b"\r\n\r\n")
+
+
 def test_a_length_follows_the_carried_secret(tmp_path: Path) -> None:
     form = {
         "request.method": "POST",
