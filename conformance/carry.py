@@ -175,8 +175,8 @@ class Memory:
         value = unit.value.strip('W/"') if unit.kind == "etag" else unit.value
         if not looks_random(value):
             return None
-        known = [self._words[word] for word in _RUN.findall(value) if word in self._words]
-        for answer in min(known, key=len, default=()):
+        known = sorted((self._words.get(word, []) for word in _RUN.findall(value)), key=len)
+        for answer in dict.fromkeys(answer for givers in known for answer in givers):
             given = self.answers[answer]
             if save := giver.anywhere("", unit.value, given.fields, given.content):
                 label = unit.name if unit.kind != "path" else f"{_singular(unit.name)}-id"

@@ -21,6 +21,7 @@ from .errors import NotEarned
 from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
 from .minimise import minimise
+from .misfit import Played, fits, misfits
 from .route import Route, RouteTable
 from .stage import Death, Result, Stage, has_own_start
 from .tap import Session, Tap, of_routes
@@ -337,14 +338,14 @@ class Gate:
                 for side, item in enumerate(facts):
                     traced[side] += any(path == "call" for _, path in item)
                     succeeded[side] += any(path == "response.status" and _succeeded(value) for (_, path), value in item.items())
-                statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
+                success = any(path == "response.status" and _succeeded(value) for (_, path), value in facts[0].items())
                 calls = any(path == "call" for _, path in facts[0])
-                answered += (calls and any(map(_succeeded, statuses))) or case.echoed(facts[0])
-                if any(map(_succeeded, statuses)) and not calls:
+                answered += (calls and success) or case.echoed(facts[0])
+                if success and not calls:
                     self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
                 if "status" in exchange.meta:
                     recorded += 1
-                    agreed += exchange.meta["status"].split() == [str(status) for status in statuses]
+                    agreed += fits(exchange, facts[0])
         if not answered:
             self.unearned.append(f"{tap.name}: not one 2xx came from the app; nothing that matters was compared")
         for target, good, calls in zip(("reference", *("twin",) * self.plan.twin, "candidate"), succeeded, traced, strict=True):
@@ -354,7 +355,13 @@ class Gate:
             self.unearned.append(
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
+            self.unearned += [f"  {line}" for line in misfits(_of_reference(tap, result))]
         self.unearned.extend(result.untraced[:5])
+
+
+def _of_reference(tap: Tap, result: Result) -> Iterator[list[Played]]:
+    for session, played in zip(tap.sessions, result.facts, strict=True):
+        yield [(exchange, facts and facts[0]) for exchange, facts in zip(session, played, strict=True)]
 
 
 def _reads(exchange: Exchange) -> bool:

@@ -18,7 +18,9 @@ from urllib.parse import urlencode, urlsplit
 Fields = list[tuple[str, str]]
 
 _ENTRIES = re.compile(r'"entries"\s*:\s*\[')
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TEXT = re.compile("text/|json|html|xml|form-urlencoded", re.I)  # kinds of content
+_ANSWER_MAX = 2 << 20  # characters of a content beyond which values are not looked for in it
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -44,7 +46,7 @@ class Entry:
     content: bytes
     status: int
     answered: Fields
-    answer: str  # the response's content as text, decoded; "" where it is not in the file
+    answer: str  # the response's content, decoded; "" where it is no text, or not in the file
 
     def field(self, name: str) -> str:
         return next((value for given, value in self.fields if given.lower() == name), "")
@@ -133,9 +135,9 @@ def _entry(place: str, raw: dict[str, Any]) -> Entry:
     fields = _fields(request["headers"])
     for name, value in fields:
         value.encode()  # an error where it is no text
-        if not _TOKEN.fullmatch(name) or re.search(r"[\0\r\n]", value):
+        if not FIELD_NAME.fullmatch(name) or re.search(r"[\0\r\n]", value):
             raise ValueError(f"no field: {name[:40]!r}: {value[:40]!r}")
-    if not _TOKEN.fullmatch(request["method"]) or re.search(r"[^\x21-\x7e]", host + target):
+    if not FIELD_NAME.fullmatch(request["method"]) or re.search(r"[^\x21-\x7e]", host + target):
         raise ValueError(f"no request line: {request['method'][:20]!r} {target[:60]!r}")
     return Entry(
         place,
@@ -148,7 +150,7 @@ def _entry(place: str, raw: dict[str, Any]) -> Entry:
         _content(request, dict((name.lower(), value) for name, value in fields)),
         response["status"],
         _fields(response["headers"]),
-        _answer(response.get("content") or {}),
+        _answer(response),
     )
 
 
@@ -190,11 +192,16 @@ def _content(request: dict[str, Any], fields: dict[str, str]) -> bytes:
     return content
 
 
-def _answer(content: dict[str, Any]) -> str:
-    text = str(content.get("text") or "")
+def _answer(response: dict[str, Any]) -> str:
+    """The content, where it is text: values are found in it."""
+    content = response.get("content") or {}
+    kind = next((value for name, value in _fields(response["headers"]) if name.lower() == "content-type"), "")
+    text = content.get("text")
+    if not isinstance(text, str) or len(text) > _ANSWER_MAX or not _TEXT.search(kind or str(content.get("mimeType") or "text/")):
+        return ""
     if content.get("encoding") != "base64":
         return text
     try:
         return base64.b64decode(text).decode()
     except ValueError:
-        return ""  # nothing that a value could be taken from
+        return ""

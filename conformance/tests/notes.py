@@ -12,6 +12,7 @@ SESSIONS: dict[str, str] = {}  # cookie to the token of its form
 BEARERS: set[str] = set()
 NOTES: dict[int, str] = {}  # number to ETag
 FIRST = int(os.environ.get("FIRST_NOTE", "9"))
+KEY = os.environ.get("TOKEN_KEY", "token")
 CHANGED = f"Tue, 0{secrets.randbelow(8) + 1} Jan 2030 {secrets.randbelow(10):02}:{secrets.randbelow(50) + 10}:11 GMT"
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -23,7 +24,7 @@ def log_in(body: bytes) -> Answer:
     session, bearer = secrets.token_urlsafe(24), secrets.token_hex(16)
     SESSIONS[session] = secrets.token_hex(12)
     BEARERS.add(bearer)
-    return 200, {"set-cookie": f"session={session}; Path=/", "content-type": "application/json"}, json.dumps({"token": bearer}).encode()
+    return 200, {"set-cookie": f"session={session}; Path=/", "content-type": "application/json"}, json.dumps({KEY: bearer}).encode()
 
 
 def make_note() -> Answer:

@@ -296,6 +296,26 @@ def test_a_packed_answer_is_asked_for_unpacked() -> None:
     assert "accept-encoding: gzip" in carry(field, (request("GET", f"/?t={TOKEN}"), answer()))[0]
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_an_answer_that_is_kept_unpacked_is_read_and_asked_for_so(coding: str) -> None:
+    """As HAR has it."""
+    plain = answer(json.dumps({"t": f"ä{TOKEN}"[1:]}).encode(), content_type="application/json", content_encoding=coding)
+    text, told = carry((request("GET", "/", accept_encoding="gzip, br"), plain), (request("GET", f"/?t={TOKEN}"), answer()))
+    assert "accept-encoding: identity" in text
+    assert len(told) == 1
+    octets = answer(b"\x1b\xff" + TOKEN.encode(), content_type="text/plain", content_encoding=coding)
+    assert carry((request("GET", "/"), octets), (request("GET", f"/?t={TOKEN}"), answer()))[1] == []
+
+
+def test_a_beginning_that_another_value_has_too_hides_none() -> None:
+    """Which word of a value is rare, its words alone do not tell."""
+    other = (request("GET", "/"), give({"key": "prefix-a1b2c3d4"}))
+    given = (request("GET", "/?key=prefix-1"), give({"key": "prefix-z9y8x7w6"}))
+    text, told = carry(other, given, (request("GET", "/?key=prefix-z9y8x7w6"), answer()))
+    assert told == ["key from the content of GET / → 1 request"]
+    assert "/?key=${key}" in text
+
+
 def test_what_is_written_by_hand_is_left_alone() -> None:
     data = recording((request("GET", "/"), answer(set_cookie=f"id={TOKEN}")), (request("GET", "/", cookie=f"id={TOKEN}"), answer()))
     data = data.replace(b"exchange x1", b"exchange x1\norigin: by hand").replace(
