@@ -107,7 +107,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def gate(folder: Path, traffic: str, *options: str) -> subprocess.CompletedProcess[str]:
-    words = ["gate", "bridgecheck.demo.shop:app", "--candidate", "uvicorn", "--twin", "off", "--taps", "recorded", "--traffic", traffic]
+    words = ["gate", "bridgecheck.demo.shop:app", "--candidate", "uvicorn", "--taps", "recorded", "--traffic", traffic]
     return bridgecheck(*words, *options, cwd=folder, SHOP_SECRET="another")
 
 
