@@ -3,8 +3,6 @@ test_minimise_gate.py."""
 
 from collections.abc import Callable, Sequence
 
-import pytest
-
 from bridgecheck.conformance._player import Exchange, parse
 from bridgecheck.conformance.bucket import Bucket, buckets
 from bridgecheck.conformance.demand import Demand
@@ -164,11 +162,10 @@ def test_what_has_another_character_in_its_replays_is_not_handed_out_either() ->
     assert shrunk(TEXT, shows)[0].smallest is None
 
 
-def test_the_search_is_bounded_in_plays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridgecheck.conformance.minimise.PLAYS", 20)
+def test_the_search_is_bounded_in_plays() -> None:
     text = TEXT.replace("+ 0123456789", "+ " + "0123456789" * 40).replace("Length: 10", "Length: 400")
     bucket, plays = found(text, differs(True)), Plays(lambda session: differs(sent(session[-1]).count(b"9") >= 17))
-    assert minimise([bucket], plays, lambda line: None) == {bucket.name: 20}
+    assert minimise([bucket], plays, lambda line: None, 20) == {bucket.name: 20}
     assert 20 < sum(plays.rounds) < 20 * WIDTH and max(plays.rounds) == WIDTH
     assert bucket.smallest is not None
 
