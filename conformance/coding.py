@@ -33,6 +33,24 @@ JSON = Coding(
 )
 HTML = Coding(html.unescape, html.escape, re.compile("&(?:#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);|.", re.S))
 
+_HTML_ESCAPE = re.compile("&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,7})|(amp|lt|gt|quot|apos));")
+
+
+def _json(raw: str) -> str:
+    try:
+        return JSON.decode(raw)
+    except json.JSONDecodeError:
+        return raw
+
+
+def _html(found: re.Match[str]) -> str:
+    code = int(found[1] or "0") or int(found[2] or "0", 16)
+    return html.unescape(found[0]) if found[3] else chr(code) if code < 0xD800 or 0xDFFF < code < 0x110000 else found[0]
+
+
+# The codings of `save` (docs/exchange.md), as the player undoes them.
+UNDONE: dict[str, Callable[[str], str]] = {"": str, "percent": unquote, "json": _json, "html": lambda raw: _HTML_ESCAPE.sub(_html, raw)}
+
 _UNRESERVED = re.compile("[A-Za-z0-9._~-]*")
 _NAMED = {"+": "&plus;", "/": "&sol;", "=": "&equals;", ":": "&colon;", "'": "&apos;", "`": "&grave;"}
 

@@ -1,6 +1,7 @@
 """A recording of a client that goes by what it was given, on an app that gives something else at each start: it fits when values are
 carried, and is said not to fit when they are not."""
 
+import html
 import json
 import os
 import re
@@ -27,7 +28,7 @@ def use(base: str, parallel: bool) -> list[int]:
         answers = [client.post("/login", data={"user": "ada"})]
         bearer = {"Authorization": f"Bearer {answers[0].json()['token']}"}
         answers += [client.get("/me", headers=bearer), page := client.get("/form")]
-        token = page.text.partition('value="')[2].partition('"')[0]
+        token = html.unescape(page.text.partition('value="')[2].partition('"')[0])  # in base64
         answers.append(made := client.post("/notes", data={"text": "milk", "csrf": token}))
         answers.append(note := client.get(made.headers["Location"]))
         answers.append(client.get(f"/notes/{made.json()['id']}", headers={"If-None-Match": note.headers["ETag"]}))

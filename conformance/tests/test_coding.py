@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bridgecheck.conformance.coding import COOKIE, FORM, HTML, JSON, PLAIN, Coding, alike, is_plain, written_anyhow
+from bridgecheck.conformance.coding import COOKIE, FORM, HTML, JSON, PLAIN, UNDONE, Coding, alike, is_plain, written_anyhow
 
 VALUE = "aB1+cD2/eF3="
 WAYS = {
@@ -55,3 +55,21 @@ def test_what_is_written_in_one_way_alone() -> None:
     assert is_plain("aB3-_.~")
     assert not is_plain("a=")
     assert all(is_plain(character) == (quote(character, safe="") == character) for character in map(chr, range(33, 127)))
+
+
+@pytest.mark.parametrize(
+    ("coding", "raw", "value"),
+    [
+        ("", "%41\\u0041&amp;", "%41\\u0041&amp;"),
+        ("percent", "a%2Bb%2fc+%3D%c3%a4", "a+b/c+=ä"),
+        ("percent", "%%41%4g%4%", "%A%4g%4%"),
+        ("json", '\\u002B\\/\\"\\\\\\b\\f\\n\\r\\t', '+/"\\\b\f\n\r\t'),
+        ("json", "\\u00e4\\u20ac\\ud83d\\ude00", "ä€😀"),
+        ("html", "&amp;&lt;&gt;&quot;&apos;&#39;&#x27;&#X2b;&#0043;&amp;lt;", "&<>\"'''++&lt;"),
+        ("html", "&#228;&#x20AC;&#x1f600;&#1114111;&#128;", "ä€😀\U0010ffff\x80"),
+        ("html", "&;&#;&#x;&#43&#x110000;&#xd800;&#4a;&#00000043;&plus;&am", "&;&#;&#x;&#43&#x110000;&#xd800;&#4a;&#00000043;&plus;&am"),
+    ],
+)
+def test_a_coding_is_undone_as_the_player_does(coding: str, raw: str, value: str) -> None:
+    """The same cases are in conformance/player/tests/coding_test.c."""
+    assert UNDONE[coding](raw) == value
