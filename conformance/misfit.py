@@ -35,6 +35,11 @@ def misfits(sessions: Iterable[Sequence[Played]]) -> list[str]:
     return lines[:NAMED] + ([f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else [])
 
 
+def misfit(session: Sequence[Played]) -> str:
+    """The first exchange of a session that got another status, or nothing."""
+    return next(iter(_of_session(session)), "")
+
+
 def _few(words: Sequence[str], between: str) -> str:
     return between.join(words[:VALUES_NAMED]) + (f" and {len(words) - VALUES_NAMED} more" if len(words) > VALUES_NAMED else "")
 

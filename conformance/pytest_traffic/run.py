@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from .carried import long_options
+from .child import Child
 from .comparison import Round, Run, suspects, verdict
 from .identity import identities
 from .journal import Test, read
@@ -118,19 +118,12 @@ class Comparing:
             # With "=", or pytest takes a file that is there for one of tests, and looks for its root from there.
             command += [f"--bridgecheck-run={server}", f"--bridgecheck-journal={journal}", f"--bridgecheck-only={only}"]
             where = self._config.invocation_params.dir
-            with output.open("wb") as out:
-                process = subprocess.Popen(
-                    command, cwd=where, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-                )
-                try:
-                    self._watch(process, journal)
-                finally:
-                    if process.poll() is None:
-                        os.killpg(process.pid, signal.SIGKILL)
-                        process.wait()
+            with output.open("wb") as out, Child(command, where, self._environment, out.fileno()) as child:
+                self._watch(child, journal)
             said = output.read_text("utf-8", "replace").splitlines()
             came = {names[test.name]: replace(test, name=names[test.name]) for test in read(journal).values()}
-            return process.returncode, "\n".join(said[-20:]), came
+            assert child.code is not None
+            return child.code, "\n".join(said[-20:]), came
 
     def _own(self, folder: Path) -> list[str]:
         """What the user's run writes elsewhere is not written over by these."""
@@ -143,22 +136,21 @@ class Comparing:
             own.append("--no-cov")
         return own
 
-    def _watch(self, process: subprocess.Popen[bytes], journal: Path) -> None:
+    def _watch(self, child: Child, journal: Path) -> None:
         """Until it ends, or its journal has not grown for as long as a test may take."""
         size, since = -1, time.monotonic()
-        while process.poll() is None:
+        while not child.wait(_POLL):
             if journal.stat().st_size != size:
                 size, since = journal.stat().st_size, time.monotonic()
             if time.monotonic() - since > self._patience:
                 return
-            time.sleep(_POLL)
 
     def _record(self, run: Run) -> Recorded | None:
         path = self._config.getoption("bridgecheck_record")
         if not path:
             return None
         good: list[Test] = [test for test in run.values() if test.outcome == "passed"]
-        return save(self._config.invocation_params.dir / path, good)
+        return save(self._config.invocation_params.dir / path, good, fresh=self._config.getoption("bridgecheck_state") == "fresh")
 
     def _tell(self, line: str) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
