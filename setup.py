@@ -73,7 +73,11 @@ def extensions() -> list[Extension]:
 
 
 class BuildExtensions(build_ext):
-    """Builds llhttp and libuv first, for what links them."""
+    """Builds llhttp and libuv first, for what links them; the extensions side by side."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def build_extension(self, extension: Extension) -> None:
         if extension.name.endswith(("._bridge", "._player", "._recording")):

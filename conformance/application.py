@@ -30,6 +30,7 @@ class App:
     state: Sequence[str] = ()  # files and folders that are copied into each target's working folder
     environment: Mapping[str, str] = field(default_factory=dict)  # with {target} and {workdir} in the values
     observed: bool = True  # the observer stands between it and its server
+    disposable: bool = False  # nothing is lost where its server is killed: it is not asked to stop and waited for
 
     def __post_init__(self) -> None:
         if not _REFERENCE.fullmatch(self.reference):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from . import giver
+from .coding import UNDONE
 from .giver import Save
 from .message import Answer, Request, Span
 
@@ -21,6 +22,7 @@ _PLAIN_FIELDS = re.compile(
 )
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 _RUN = re.compile("[A-Za-z0-9]{4,}")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\.|&#?[A-Za-z0-9]{1,8};")  # percent, JSON, JavaScript, HTML
 _MOMENT = re.compile(r"\d{4}-?\d\d-?\d\d([T ].*)?|\d\d:\d\d.*|\d+(\.\d+)+")  # a date, a time, a version or an address
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 _CHANCE = re.compile("(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")  # where the kind of character changes
@@ -39,8 +41,13 @@ class Unit(NamedTuple):
 
     kind: str  # "cookie", "field", "etag", "date", "path", "named"
     name: str
-    value: str
+    raw: str  # as it is written there
     place: Span
+    coding: str = ""  # of save, in which it is written
+
+    @property
+    def value(self) -> str:
+        return unquote_plus(self.raw) if self.coding == "percent" and self.kind == "named" else UNDONE[self.coding](self.raw)
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Given:
     label: str  # to make a name of
     answer: int
     save: Save  # without a name yet
+    coding: str = ""  # in which it is saved
 
 
 def looks_random(value: str) -> bool:
@@ -70,7 +78,7 @@ def units(data: bytes, request: Request) -> Iterator[Unit]:
     path, mark, query = target.partition("?")
     before = ""
     for segment in re.finditer("[^/]+", path):
-        yield Unit("path", before, segment[0], _moved(segment.span(), request.target.start))
+        yield Unit("path", before, segment[0], _moved(segment.span(), request.target.start), _percent(segment[0]))
         before = segment[0]
     yield from _pairs(query, request.target.start + len(path + mark))
     for name, place in request.fields:
@@ -84,17 +92,21 @@ def _moved(span: tuple[int, int], by: int) -> Span:
     return Span(span[0] + by, span[1] + by)
 
 
+def _percent(raw: str) -> str:
+    """The coding of what has to be percent-coded only here and there."""
+    return "percent" if "%" in raw else ""
+
+
 def _pairs(text: str, start: int) -> Iterator[Unit]:
-    """Only what is written as it is: an answer gives no coded value."""
+    """What is written here is coded, whether the recorded value had to be or not."""
     for pair in re.finditer("([^&=]+)=([^&]+)", text):
-        if unquote_plus(pair[2]) == pair[2]:
-            yield Unit("named", unquote_plus(pair[1]), pair[2], _moved(pair.span(2), start))
+        yield Unit("named", unquote_plus(pair[1]), pair[2], _moved(pair.span(2), start), "percent")
 
 
 def _of_field(name: str, value: str, place: Span) -> Iterator[Unit]:
     if name == "cookie":
         for pair in re.finditer(r"([^=;\s]+)=([^;]+)", value):
-            yield Unit("cookie", pair[1], pair[2], _moved(pair.span(2), place.start))
+            yield Unit("cookie", pair[1], pair[2], _moved(pair.span(2), place.start), _percent(pair[2]))
     elif name in ("if-match", "if-none-match") or (name == "if-range" and '"' in value):
         for tag in _ENTITY_TAG.finditer(value):
             yield Unit("etag", "etag", tag[0], _moved(tag.span(), place.start))
@@ -118,7 +130,7 @@ def _of_content(kind: str, text: str, start: int) -> Iterator[Unit]:
                 key = token[1]
             elif token[1] != "":
                 group = 3 if token[1] is None else 1
-                yield Unit("named", key, token[group], _moved(token.span(group), start))
+                yield Unit("named", key, token[group], _moved(token.span(group), start), "json" if group == 1 else "")
     elif "multipart" in kind:
         for part in _PART.finditer(text):
             if part[2]:
@@ -141,7 +153,7 @@ class Memory:
         given = [(unit, origin) for unit in found if (origin := self._origin(unit, _keys(unit, path, request)))]
         self._said.update(key for unit in found for key in _keys(unit, path, request))
         said = data[request.start : min(request.end, request.content[0].start + _SCANNED if request.content else request.end)]
-        self._said.update((word,) for word in _RUN.findall(said.decode("latin-1")))
+        self._said.update((word,) for word in _words(said.decode("latin-1")))
         return given
 
     def add(self, answer: Answer, method: str, path: str) -> int:
@@ -160,7 +172,7 @@ class Memory:
         if method == "POST" and answer.status // 100 == 2:
             self._ids(number, path.rstrip("/"), answer)
         everything = "\n".join((*(value for _, value in answer.fields), answer.content))
-        for word in set(_RUN.findall(everything)):
+        for word in set(_words(everything)):
             if (word,) not in self._said:
                 givers = self._words.setdefault(word, [])
                 if len(givers) < _GIVERS:
@@ -175,12 +187,12 @@ class Memory:
         value = unit.value.strip('W/"') if unit.kind == "etag" else unit.value
         if not looks_random(value):
             return None
-        known = [self._words[word] for word in _RUN.findall(value) if word in self._words]
-        for answer in min(known, key=len, default=()):
+        known = sorted((self._words.get(word, []) for word in _RUN.findall(value)), key=len)
+        for answer in dict.fromkeys(answer for givers in known for answer in givers):
             given = self.answers[answer]
-            if save := giver.anywhere("", unit.value, given.fields, given.content):
+            if save := giver.anywhere("", unit.value, given.fields, given.content, unit.coding):
                 label = unit.name if unit.kind != "path" else f"{_singular(unit.name)}-id"
-                return Given(("value", unit.value), label, answer, save)
+                return Given(("value", unit.value), label, answer, save, unit.coding)
         return None
 
     def _may_give(self, key: tuple[str, ...], answer: int, find: Any) -> None:
@@ -198,8 +210,7 @@ class Memory:
         key = ("path", parent, last)
         if not any(c.isdigit() for c in last) or key in self._said or key in self._given:
             return
-        save = giver.anywhere("", last, [("location", location)], "", lambda before: before.endswith("/"))
-        if save:
+        if save := giver.last_segment("", last, location):
             self._given[key] = (answer, save._replace(name=f"{_singular(parent)}-id"))
 
     def _ids(self, answer: int, path: str, given: Answer) -> None:
@@ -226,10 +237,15 @@ class Memory:
 def _keys(unit: Unit, path: str, request: Request) -> list[tuple[str, ...]]:
     """By which a short value may be known to have been given."""
     if unit.kind == "path":
-        return [("path", path[: unit.place.start - request.target.start].rstrip("/"), unit.value)]
+        return [("path", path[: unit.place.start - request.target.start].rstrip("/"), unit.raw)]
     if unit.kind in ("etag", "date"):
-        return [(unit.name, path, unit.value)]
-    return [(unit.kind, unit.name, unit.value)]
+        return [(unit.name, path, unit.raw)]
+    return [(unit.kind, unit.name, unit.raw if unit.kind == "cookie" else unit.value)]
+
+
+def _words(text: str) -> list[str]:
+    """Also of values that are written with escapes."""
+    return [*_RUN.findall(text), *_RUN.findall(_ESCAPE.sub(" ", text))]
 
 
 def _singular(path: str) -> str:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from . import route_list
@@ -20,11 +19,13 @@ from .difference import Difference, differences
 from .errors import NotEarned
 from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
-from .minimise import minimise
+from .minimise import PLAYS, minimise
+from .misfit import Played, fits, misfits
 from .route import Route, RouteTable
 from .stage import Death, Result, Stage, has_own_start
 from .tap import Session, Tap, of_routes
 from .target import Target
+from .trial import Trials
 from .weight import at_least, quirks
 
 REPLAYS = 3
@@ -49,7 +50,7 @@ class Plan:
     patience: float
     fail_on: str
     routes: bool = False  # ask for the routes of the user's app, and play the tap that is made of them
-    minimise: bool = True
+    minimise: int = PLAYS  # candidates for one bucket
 
 
 @dataclass
@@ -146,22 +147,10 @@ class Gate:
                 stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
                 with stage.running():
                     self.say(f"making the exchanges of {len(chosen)} findings smaller")
-                    again = partial(self._again, stage, own_app)
-                    plays |= minimise(chosen, again, self._stopped)
+                    trials = Trials(stage, own_app=own_app, twin=self.plan.twin, jobs=self.plan.jobs)
+                    plays |= minimise(chosen, trials.play, self._stopped, self.plan.minimise)
         self.times["minimise"] = time.monotonic() - begin
         return plays
-
-    def _again(self, stage: Stage, own_app: bool, sessions: Sequence[tuple[Exchange, ...]], fresh: bool) -> list[Play | None]:
-        """Where it has to be fresh, what changes a state gets a start of its own, the rest one together."""
-        lone = [session for session in sessions if fresh and own_app and not all(map(_reads, session))]
-        groups = [[session for session in sessions if session not in lone], *([session] for session in lone)]
-        facts: dict[int, tuple[Facts, ...] | None] = {}
-        for group in filter(None, groups):
-            if fresh or own_app:
-                stage.restart()
-            result = stage.play([list(session) for session in group], jobs=1 if own_app else self.plan.jobs)
-            facts |= {id(session): played[-1] for session, played in zip(group, result.facts, strict=True)}
-        return [None if (item := facts[id(session)]) is None else self._plays([item])[0] for session in sessions]
 
     def _stopped(self, line: str) -> None:
         self.say(line)
@@ -337,14 +326,14 @@ class Gate:
                 for side, item in enumerate(facts):
                     traced[side] += any(path == "call" for _, path in item)
                     succeeded[side] += any(path == "response.status" and _succeeded(value) for (_, path), value in item.items())
-                statuses = [value for (_, path), value in sorted(facts[0].items(), key=lambda entry: entry[0]) if path == "response.status"]
+                success = any(path == "response.status" and _succeeded(value) for (_, path), value in facts[0].items())
                 calls = any(path == "call" for _, path in facts[0])
-                answered += (calls and any(map(_succeeded, statuses))) or case.echoed(facts[0])
-                if any(map(_succeeded, statuses)) and not calls:
+                answered += (calls and success) or case.echoed(facts[0])
+                if success and not calls:
                     self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
                 if "status" in exchange.meta:
                     recorded += 1
-                    agreed += exchange.meta["status"].split() == [str(status) for status in statuses]
+                    agreed += fits(exchange, facts[0])
         if not answered:
             self.unearned.append(f"{tap.name}: not one 2xx came from the app; nothing that matters was compared")
         for target, good, calls in zip(("reference", *("twin",) * self.plan.twin, "candidate"), succeeded, traced, strict=True):
@@ -354,12 +343,13 @@ class Gate:
             self.unearned.append(
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
+            self.unearned += [f"  {line}" for line in misfits(_of_reference(tap, result))]
         self.unearned.extend(result.untraced[:5])
 
 
-def _reads(exchange: Exchange) -> bool:
-    """Whether all it asks for is safe (RFC 9110, 9.2.1)."""
-    return all(method in (b"GET", b"HEAD", b"OPTIONS") for method, _ in exchange.requests)
+def _of_reference(tap: Tap, result: Result) -> Iterator[list[Played]]:
+    for session, played in zip(tap.sessions, result.facts, strict=True):
+        yield [(exchange, facts and facts[0]) for exchange, facts in zip(session, played, strict=True)]
 
 
 def _succeeded(status: int) -> bool:

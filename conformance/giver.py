@@ -4,12 +4,16 @@ Knows fields and contents as text, and the player's way to look. Knows nothing o
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from .coding import UNDONE, is_plain, written_anyhow
 
 Fields = Sequence[tuple[str, str]]
 
 _WORD = re.compile(r'[\w"-]')
+_WORDS = re.compile("[A-Za-z0-9]+")
+_IN_URL = re.compile(r"[?&;][A-Za-z0-9._~%\[\]-]+=$")  # before a parameter's value
 _CONTEXT = 60  # characters before a value, to find it by
 _NAME = re.compile("[A-Za-z0-9._-]+")
 
@@ -21,10 +25,13 @@ class Save(NamedTuple):
     field: str  # "" for the content
     before: str
     after: str
+    decode: str = ""  # codings of the grammar
+    encode: str = ""
 
     def __str__(self) -> str:
         where = f"field {self.field}" if self.field else "body"
-        return f"save {self.name} from {where} between {quoted(self.before)} {quoted(self.after)}"
+        codings = [f" {what} {coding}" for what, coding in (("decode", self.decode), ("encode", self.encode)) if coding]
+        return f"save {self.name} from {where} between {quoted(self.before)} {quoted(self.after)}{''.join(codings)}"
 
 
 def cookie(name: str, cookie: str, value: str, fields: Fields) -> Save | None:
@@ -47,48 +54,85 @@ def field(name: str, of: str, value: str, fields: Fields) -> Save | None:
     return None
 
 
-def anywhere(name: str, value: str, fields: Fields, content: str, fit: Callable[[str], bool] = lambda before: True) -> Save | None:
-    """In any field, else in the content. `fit`: whether a text may be what the value is found by."""
-    for of in dict.fromkeys(given.lower() for given, line in fields if value in line):
+def anywhere(name: str, value: str, fields: Fields, content: str, coding: str = "") -> Save | None:
+    """In any field, else in the content, however it is written there. `coding`: in which it is to be saved."""
+    for of in dict.fromkeys(given.lower() for given, _ in fields):
         lines = _lines(fields, of)
         for line in lines:
-            if _NAME.fullmatch(of) and (found := _between(line, value, lines, _places(line, value), fit)):
-                return Save(name, of, *found)
-    return within(name, value, content, _places(content, value), fit)
+            if _NAME.fullmatch(of) and (found := _coded(name, of, line, value, lines, "", coding)):
+                return found
+    return _coded(name, "", content, value, [content], _kind(fields, content), coding)
 
 
-def within(
-    name: str, value: str, content: str, places: Iterable[int], fit: Callable[[str], bool] = lambda before: True
-) -> Save | None:
-    """In the content, at one of these places."""
-    found = _between(content, value, [content], places, fit)
+def within(name: str, value: str, content: str, places: Iterable[int]) -> Save | None:
+    """In the content, as it is, at one of these places."""
+    found = next((found for at in places if (found := _between(content, at, value, [content]))), None)
     return Save(name, "", *found) if found else None
+
+
+def last_segment(name: str, value: str, location: str) -> Save | None:
+    """As the end of a path."""
+    places = [at for at in _places(location, value) if location[at - 1 : at] == "/"]
+    found = next((found for at in places if (found := _between(location, at, value, [location], "/"))), None)
+    return Save(name, "location", *found) if found else None
+
+
+def _kind(fields: Fields, content: str) -> str:
+    """The coding of texts in such a content."""
+    kind = next((line.lower() for name, line in fields if name.lower() == "content-type"), "") or content.lstrip()[:1]
+    return "json" if "json" in kind or kind in ("{", "[") else "html" if re.search("html|xml|^<$", kind) else ""
+
+
+def _coded(name: str, of: str, text: str, value: str, lines: Sequence[str], kind: str, coding: str) -> Save | None:
+    for at, raw in _written(text, value):
+        own = "percent" if _IN_URL.search(text, max(at - _CONTEXT, 0), at) else kind
+        decode = next((coding for coding in dict.fromkeys((own, *UNDONE)) if UNDONE[coding](raw) == value), None)
+        if decode is not None and (found := _between(text, at, raw, lines)):
+            return Save(name, of, *found) if decode == coding else Save(name, of, *found, decode, coding)
+    return None
 
 
 def _lines(fields: Fields, name: str) -> list[str]:
     return [value for given, value in fields if given.lower() == name]
 
 
-def _places(text: str, value: str) -> Iterable[int]:
-    """Where it stands by itself: no part of a longer word or number."""
+def _written(text: str, value: str) -> Iterator[tuple[int, str]]:
+    """Where it stands by itself, and how it is written there."""
+    if is_plain(value):
+        yield from ((at, value) for at in _places(text, value))
+        return
+    if any(word in text for word in _WORDS.findall(value)):
+        for found in written_anyhow(value).finditer(text):
+            if _alone(text, *found.span()):
+                yield found.start(), found[0]
+
+
+def _places(text: str, value: str) -> Iterator[int]:
+    """Where it stands by itself, as it is."""
     at = text.find(value)
     while at >= 0:
         end = at + len(value)
-        if not (text[max(at - 1, 0) : at].isalnum() and value[0].isalnum()) and not (text[end : end + 1].isalnum() and value[-1].isalnum()):
+        if _alone(text, at, end):
             yield at
         at = text.find(value, end)
 
 
-def _between(text: str, value: str, lines: Sequence[str], places: Iterable[int], fit: Callable[[str], bool]) -> tuple[str, str] | None:
-    """What stands before and behind the value, if the first place that fits them in the lines is that of the value, as a player looks."""
-    for at in places:
-        end = at + len(value)
-        after = text[end : end + 1]
-        for size in (*range(min(at, 4), min(at, _CONTEXT)), min(at, _CONTEXT)):
-            before = text[at - size : at]
-            named = size == at or not (_WORD.match(before) and _WORD.match(text[at - size - 1]))  # no word is cut
-            if named and fit(before) and _first(lines, before, after) == value:
-                return before, after
+def _alone(text: str, start: int, end: int) -> bool:
+    """No part of a longer word or number."""
+    begun = text[max(start - 1, 0) : start].isalnum() and text[start].isalnum()
+    return not begun and not (text[end : end + 1].isalnum() and text[end - 1].isalnum())
+
+
+def _between(text: str, at: int, raw: str, lines: Sequence[str], ends: str = "") -> tuple[str, str] | None:
+    """What stands before and behind it, if the first place that fits them in the lines is this one, as a player looks. `ends`: what stands
+    before ends so."""
+    end = at + len(raw)
+    after = text[end : end + 1]
+    for size in (*range(min(at, 4), min(at, _CONTEXT)), min(at, _CONTEXT)):
+        before = text[at - size : at]
+        named = size == at or not (_WORD.match(before) and _WORD.match(text[at - size - 1]))  # no word is cut
+        if named and before.endswith(ends) and _first(lines, before, after) == raw:
+            return before, after
     return None
 
 

@@ -14,9 +14,10 @@ from ._player import Exchange, Player
 from .adapters import Unsupported
 from .target import Target, start_all
 
-AT_ONCE = 2  # lifetimes that are played side by side
+AT_ONCE = 4  # lifetimes that are played side by side
 READY_TIMEOUT = 10.0  # seconds until a target listens or has ended; it may do neither, which is an observation
 
+_TIME = re.compile(rb"\b(?:within|pause|open) ([0-9]+)(ms|s)\b")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
 
 
@@ -85,9 +86,12 @@ class Lifetime:
 
 
 def play_all(lifetimes: Sequence[Lifetime], tick: Callable[[int], object]) -> list[tuple[dict[str, Any], ...]]:
-    """What came of each. Some are played at once, since in most of their time they wait; `tick` hears how many are over."""
+    """What came of each. Some are played at once, since in most of their time they wait, the longest first, so that none of these is waited
+    for alone in the end; `tick` hears how many are over."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        futures = [threads.submit(lifetime.play) for lifetime in lifetimes]
+        longest = sorted(range(len(lifetimes)), key=lambda index: -_seconds(lifetimes[index].exchange))
+        submitted = {index: threads.submit(lifetimes[index].play) for index in longest}
+        futures = [submitted[index] for index in range(len(lifetimes))]
         try:
             for over, future in enumerate(as_completed(futures), 1):
                 future.result()
@@ -98,6 +102,11 @@ def play_all(lifetimes: Sequence[Lifetime], tick: Callable[[int], object]) -> li
                 lifetime.cancel()
             raise
         return [future.result() for future in futures]
+
+
+def _seconds(exchange: Exchange) -> float:
+    """Those that its steps name."""
+    return sum(int(count) * (0.001 if unit == b"ms" else 1) for count, unit in _TIME.findall(exchange.text))
 
 
 def start_words(exchange: Exchange) -> tuple[dict[str, str], list[str]]:

@@ -3,6 +3,7 @@
 Knows framing and nothing of what parts mean. Reads what clients send; what it does not understand it leaves alone.
 """
 
+import contextlib
 import re
 import zlib
 from collections.abc import Iterator
@@ -112,11 +113,17 @@ def answer(data: bytes) -> Answer | None:
         return None
     fields = [(name.decode(), value.decode("utf-8", "surrogateescape")) for name, value in _FIELD.findall(head + b"\r\n", line.end())]
     coding = next((value.lower() for name, value in fields if name.lower() == "content-encoding"), "identity")
+    return Answer(int(line[1]), fields, _decoded(coding, content).decode("utf-8", "surrogateescape"), coding != "identity")
+
+
+def _decoded(coding: str, content: bytes) -> bytes:
+    """HAR has contents decoded, whatever their fields say. Nothing that is coded is text."""
     if coding in ("gzip", "deflate"):
+        with contextlib.suppress(zlib.error):
+            return zlib.decompressobj(wbits=47).decompress(content, 1 << 20)
+    if coding != "identity":
         try:
-            content = zlib.decompressobj(wbits=47).decompress(content, 1 << 20)
-        except zlib.error:
-            content = b""
-    elif coding != "identity":
-        content = b""
-    return Answer(int(line[1]), fields, content.decode("utf-8", "surrogateescape"), coding != "identity")
+            content.decode()
+        except UnicodeDecodeError as error:
+            return content if error.end == len(content) and error.reason == "unexpected end of data" else b""  # cut
+    return content

@@ -1,12 +1,13 @@
 """Minimising: each bucket's exchange made as small as it can be while the same is found in it.
 
 Owns what counts as the same finding, the search and its bounds. What can be left out stands in reduction.py; who plays is a function
-that is handed in. What is found depends on what was played and on nothing else: the bound is one of plays.
+that is handed in. What is found depends on what was played and on nothing else: the bounds are of plays and rounds.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ._player import Exchange
 from .bucket import Bucket, Sighting, cause_of
@@ -14,13 +15,14 @@ from .demand import Demand
 from .difference import Difference
 from .fact import Facts
 from .judge import Play, judge
-from .reduction import START, Cursor, Opaque, Scripts, exchanges, reductions, scripts, size
+from .reduction import START, Cursor, Opaque, Scripts, exchanges, reductions, scripts, size, together
 from .stage import has_own_start
 from .tap import waits
 
-PLAYS = 32  # candidates that are considered for one bucket
-PLAYS_WAITING = 8  # the same, of an exchange that waits for silence or an end, which takes seconds each time
+PLAYS = 64  # candidates that are considered for one bucket
 WIDTH = 8  # of these at once, each as if those before it were refused
+WIDTH_WAITING = 64  # the same, of an exchange that waits, where a round takes seconds whatever is in it
+ROUND_WAITING = 16  # so many of PLAYS such a round costs at least
 REPLAYS = 3  # of what is left in the end, from fresh state
 SECONDS = 900.0  # no new round after that: a safety against servers that hang, which is told
 
@@ -29,6 +31,7 @@ Plays = Callable[[Sequence[Session], bool], Sequence[Play | None]]  # of each se
 Tell = Callable[[str], None]
 
 _CHARACTER = ("response.status", "end", "garbage", "connection", "socket.end")
+_SILENT = (("end", "silent"), ("socket.end", "silent"), ("call.end", "still running"))
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,19 @@ class Seen:
     signatures: set[str]  # of every difference
     beside: set[str]  # of every cause
     sides: tuple[tuple[bool, set[tuple[str, str]]], ...]  # reference and candidate: whether the app was called, and what became of it
+    waited: bool  # for what did not come
 
     @classmethod
     def of(cls, exchange: Exchange, plays: Sequence[Play]) -> "Seen":
         finding = judge(plays, Demand.of(exchange.meta))
         steady = finding.confirmed if len(plays) > 1 else finding.differences
+        sides = tuple([side(play) for play in plays] for side in (lambda play: play.reference, lambda play: play.candidate))
         return cls(
             {(d.signature, d.verdict): d for d in reversed(steady) if cause_of(d, finding) is d},
             {d.signature for d in finding.differences},
             {d.signature for d in finding.differences if cause_of(d, finding) is d},
-            tuple(_character([side(play) for play in plays]) for side in (lambda play: play.reference, lambda play: play.candidate)),
+            tuple(map(_character, sides)),
+            any(map(_waited, chain(*sides))),
         )
 
     def like(self, first: "Seen") -> bool:
@@ -65,6 +71,22 @@ def _character(plays: Sequence[Facts]) -> tuple[bool, set[tuple[str, str]]]:
     return all(any(path == "call" for _, path in facts) for facts in plays), found
 
 
+def _waited(facts: Facts) -> bool:
+    return any(path == "script[timed out]" or (path, value) in _SILENT for (_, path), value in facts.items())
+
+
+@dataclass(frozen=True)
+class Candidate:
+    cursor: Cursor  # leads on from it
+    taken: Scripts
+    session: Session
+    alone: bool = True  # one reduction of what was there, not several together
+
+    @property
+    def text(self) -> tuple[bytes, ...]:
+        return tuple(script.text for script in self.taken)
+
+
 @dataclass
 class Work:
     """The search for one bucket. Begins with the exchange as it was found, which must show the finding alone."""
@@ -73,81 +95,105 @@ class Work:
     taken: Scripts
     session: Session
     original: Session
+    most: int
+    slow: bool  # it waits
     cursor: Cursor = START
     plays: int = 0
+    rounds: int = 0
     over: bool = False
     changed: bool = False  # since the search last began anew
     first: Seen | None = None  # of the exchange as it was found
     tried: set[tuple[bytes, ...]] = field(default_factory=set)
+    joint: list[tuple[Cursor, Scripts]] = field(default_factory=list)  # what showed it one by one, together
 
-    def proposals(self) -> list[tuple[Cursor, Scripts, Session]]:
-        """The next few candidates, none of them twice; none at all ends the search."""
+    def proposals(self) -> list[Candidate]:
+        """The next few candidates, none of them twice; none at all ends the search. What waits is played beside its first ones."""
         if self.first is None:
-            return [(START, self.taken, self.session)]
-        found: list[tuple[Cursor, Scripts, Session]] = []
+            return [Candidate(START, self.taken, self.session), *(self._next() if self.slow else ())]
+        found: list[Candidate] = []
         while not self.over and not found:
-            for cursor, taken in reductions(self.taken, self.cursor):
-                text = tuple(script.text for script in taken)
-                if text in self.tried:
-                    continue
-                self.tried.add(text)
-                smaller = exchanges(taken, self.session[0].session)
-                if smaller is not None and size(smaller) < size(self.session):
-                    found.append((cursor, taken, smaller))
-                    if len(found) == min(WIDTH, self.most - self.plays):
-                        break
+            found = self._next()
             if not found:
                 self.over = not self.changed
                 self.cursor, self.changed = START, False
         return found
 
-    @property
-    def most(self) -> int:
-        return PLAYS_WAITING if any(map(waits, self.original)) else PLAYS
+    def _next(self) -> list[Candidate]:
+        many = min(WIDTH_WAITING if self.slow else WIDTH, self.most - self.plays)
+        found: dict[tuple[bytes, ...], Candidate] = {}
+        for candidate in self._candidates():
+            if len(found) == many:
+                break
+            if candidate.text not in self.tried and size(candidate.session) < size(self.session):
+                found.setdefault(candidate.text, candidate)
+        self.joint = []
+        return list(found.values())
+
+    def _candidates(self) -> Iterator[Candidate]:
+        joint = ((cursor, taken, False) for cursor, taken in self.joint)
+        for cursor, taken, alone in chain(joint, ((*single, True) for single in reductions(self.taken, self.cursor))):
+            smaller = exchanges(taken, self.session[0].session)
+            if smaller is not None:
+                yield Candidate(cursor, taken, smaller, alone)
 
     @property
     def key(self) -> tuple[str, str]:
         return self.bucket.signature, self.bucket.verdict
 
-    def hear(self, proposals: Sequence[tuple[Cursor, Scripts, Session]], played: Sequence[Seen | None]) -> None:
-        """Take the first candidate that shows the same."""
+    def hear(self, proposals: Sequence[Candidate], played: Sequence[Seen | None]) -> None:
+        """Take the first candidate that shows the same. Others of its kind that do may do so together: that is tried next."""
         if self.first is None:
-            self.first = played[0]
+            self.first, *played = played
+            proposals = proposals[1:]
             self.over = self.first is None or self.key not in self.first.causes
-            return
-        for number, ((cursor, taken, smaller), seen) in enumerate(zip(proposals, played, strict=True)):
-            self.plays += 1
-            if seen is not None and self.key in seen.causes and seen.like(self.first):
-                for _, later, _ in proposals[number + 1 :]:
-                    self.tried.discard(tuple(script.text for script in later))
-                self.taken, self.session, self.cursor, self.changed = taken, smaller, cursor, True
-                break
-        else:
-            self.cursor = _behind(proposals[-1][0])
-        self.over |= self.plays >= self.most
+            if self.over or self.first is None:
+                return
+            self.slow |= self.first.waited
+            if not proposals:
+                return
+        self.rounds += 1
+        self.slow |= any(seen is not None and seen.waited for seen in played)
+        first = self.first
+        pairs = zip(proposals, played, strict=True)
+        showing = [one for one, seen in pairs if seen is not None and self.key in seen.causes and seen.like(first)]
+        considered = proposals[: proposals.index(showing[0]) + 1] if showing else proposals
+        self.plays += len(considered)
+        self.tried.update(candidate.text for candidate in considered)
+        if showing:
+            one = showing[0]
+            singles = [candidate.cursor for candidate in showing if candidate.alone] if one.alone else []
+            self.joint = [together(self.taken, singles[:many]) for many in _halves(len(singles))]
+            self.taken, self.session, self.cursor, self.changed = one.taken, one.session, one.cursor, True
+        elif proposals[-1].alone:
+            kind, run, index = proposals[-1].cursor
+            self.cursor = kind, run, index + run
+        self.over |= self.plays >= self.most or (self.slow and self.rounds * ROUND_WAITING >= self.most)
 
 
-def _behind(cursor: Cursor) -> Cursor:
-    kind, run, index = cursor
-    return kind, run, index + run
+def _halves(many: int) -> Iterator[int]:
+    while many > 1:
+        yield many
+        many //= 2
 
 
-def minimise(found: Sequence[Bucket], plays: Plays, tell: Tell, seconds: float = SECONDS) -> dict[str, int]:
-    """Give each bucket its smallest exchange, and say how many candidates were played for each.
+def minimise(found: Sequence[Bucket], plays: Plays, tell: Tell, most: int = PLAYS, seconds: float = SECONDS) -> dict[str, int]:
+    """Give each bucket its smallest exchange, and say how many candidates were played for each, of `most`.
     `plays` plays each from fresh state where it is told so, and may let candidates share one otherwise: that only guides the search."""
-    works = [work for bucket in found if (work := _work(bucket)) is not None]
+    works = [work for bucket in found if (work := _work(bucket, most)) is not None]
     begin = time.monotonic()
     played: dict[tuple[bytes, ...], Seen | None] = {}  # buckets that begin with one exchange share their candidates
     while open_ := [work for work in works if not work.over]:
         if time.monotonic() - begin > seconds:
             tell(f"minimising stopped after {seconds:.0f} s: {len(open_)} exchanges may be larger than they need be")
             break
-        rounds = [(work, proposals) for work in open_ if (proposals := work.proposals())]
-        new = {_key(session): session for _, proposals in rounds for _, _, session in proposals if _key(session) not in played}
+        # A round takes as long as the slowest play in it: what does not wait comes first.
+        now = [work for work in open_ if work.first is None] or [work for work in open_ if not work.slow] or open_
+        rounds = [(work, proposals) for work in now if (proposals := work.proposals())]
+        new = {_key(one.session): one.session for _, proposals in rounds for one in proposals if _key(one.session) not in played}
         for session, play in zip(new.values(), plays(list(new.values()), False) if new else (), strict=True):
             played[_key(session)] = None if play is None else Seen.of(session[-1], [play])
         for work, proposals in rounds:
-            work.hear(proposals, [played[_key(session)] for _, _, session in proposals])
+            work.hear(proposals, [played[_key(one.session)] for one in proposals])
     _verify([work for work in works if work.first is not None], plays)
     return {work.bucket.name: work.plays for work in works}
 
@@ -156,7 +202,7 @@ def _key(session: Session) -> tuple[bytes, ...]:
     return tuple(exchange.text for exchange in session)
 
 
-def _work(bucket: Bucket) -> Work | None:
+def _work(bucket: Bucket, most: int) -> Work | None:
     """None where there is nothing to search: what comes and goes, what ends a server, or has one of its own."""
     session = bucket.shortest.session
     if not bucket.steady or bucket.difference.path == "died" or has_own_start(session):
@@ -166,7 +212,7 @@ def _work(bucket: Bucket) -> Work | None:
     except Opaque:
         return None
     whole = exchanges(taken, session[0].session)
-    return Work(bucket, taken, whole, whole) if whole is not None else None
+    return Work(bucket, taken, whole, whole, most, any(map(waits, whole))) if whole is not None else None
 
 
 def _verify(works: Sequence[Work], plays: Plays) -> None:

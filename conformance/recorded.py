@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ._player import Exchange, parse
 from ._recording import pieces
-from .carry import Given, Memory, Unit
+from .carry import Given, Memory
 from .giver import Save
 from .message import Request, Span, answer, requests
 
@@ -27,7 +27,6 @@ Parts = list[bytes | str]  # bytes as they are; a str for what stands in ${}
 class Value:
     """One that is carried, as a person is told of it."""
 
-    name: str
     label: str  # what it is called there: a cookie's name, a key
     origin: str  # "Set-Cookie of POST /login"
     requests: int = 0
@@ -97,7 +96,7 @@ class _Carrier:
         self.joined: list[tuple[int, int]] = []  # sessions of an answer that gives and of a request that takes
         self._memory = Memory()
         self._answered: list[tuple[_Script, int, int]] = []  # where each answer stands: script, step, number of its request or -1
-        self._by_name: dict[str, Value] = {}
+        self._named: dict[tuple[tuple[str, ...], str], str] = {}  # by a value's key and the coding in which it is saved
         self._names: set[str] = {name.decode() for script in self.scripts for name in _SAVE.findall(script.exchange.text)}  # by hand
         for script in self.scripts:
             self._look_through(script)
@@ -125,10 +124,12 @@ class _Carrier:
     def _rewrite(self, script: _Script, index: int) -> None:
         request = script.requests[index]
         taken: dict[Span, str] = {}
+        keys: set[tuple[str, ...]] = set()
         for unit, given in self._memory.find(script.data, request):
-            taken[unit.place] = self._take(script, unit, given).name
-        for name in dict.fromkeys(taken.values()):
-            self._by_name[name].requests += 1
+            taken[unit.place] = self._take(script, given)
+            keys.add(given.key)
+        for key in keys:
+            self.values[key].requests += 1
         script.changes += [(place, [name]) for place, name in taken.items()]
         for number, content in enumerate(request.content):
             inside = {place: name for place, name in taken.items() if content.start <= place.start < content.end}
@@ -140,17 +141,18 @@ class _Carrier:
                 else:
                     script.changes.append((request.places("content-length")[0], [f"{rest}+{names}"]))
 
-    def _take(self, script: _Script, unit: Unit, given: Given) -> Value:
+    def _take(self, script: _Script, given: Given) -> str:
+        """The name under which the answer saves it."""
         giver, step, asked = self._answered[given.answer]
         field_name = given.save.field.title() if given.save.field != "etag" else "ETag"
         if given.key not in self.values:
             where = " ".join(self._asked(giver, asked)) or giver.exchange.name
-            origin = f"{field_name or 'the content'} of {where}"
-            self.values[given.key] = Value(self._free(given.label), given.label, origin)
-            self._by_name[self.values[given.key].name] = self.values[given.key]
-        value = self.values[given.key]
+            self.values[given.key] = Value(given.label, f"{field_name or 'the content'} of {where}")
+        if (given.key, given.coding) not in self._named:
+            self._named[given.key, given.coding] = self._free(self.values[given.key].label)
+        name = self._named[given.key, given.coding]
         saves = giver.saves.setdefault(step, [])
-        save = given.save._replace(name=value.name)
+        save = given.save._replace(name=name)
         if save not in saves:
             saves.append(save)
         if not save.field and self._memory.answers[given.answer].coded and asked >= 0:
@@ -158,7 +160,7 @@ class _Carrier:
             giver.changes += [change for change in uncoded if change not in giver.changes]
         if giver.session != script.session:
             self.joined.append((giver.session, script.session))
-        return value
+        return name
 
     def _free(self, label: str) -> str:
         base = re.sub("[^A-Za-z0-9]+", "-", label).strip("-").lower()[:60] or "value"

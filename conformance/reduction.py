@@ -210,6 +210,7 @@ class Message:
     length: Span | None = None  # the digits of a content-length that is true
     framing: Span | None = None  # the line that frames the body
     chunks: list[tuple[Span, Span]] = field(default_factory=list)  # whole, and its data; the last one is not here
+    chunked: bool = False  # in chunks that are well-formed, up to the last one
 
 
 def messages(data: bytes) -> list[Message]:
@@ -277,6 +278,7 @@ def _chunks(data: bytes, begin: int, message: Message) -> None:
             stop = data.find(b"\r\n\r\n", match.end() - 2)
             message.stop = message.stop if stop < 0 else stop + 4
             message.body = begin, message.stop
+            message.chunked = stop >= 0
             return
         inside = match.end(), match.end() + count
         if data[inside[1] : inside[1] + 2] != b"\r\n" or _MARKS.search(data, *inside):
@@ -466,7 +468,7 @@ def _between(begin: int, stop: int, data: bytes) -> Iterator[Span]:
 def _content(taken: Scripts) -> list[Any]:
     found: list[Any] = []
     for place, data, message in _places(taken):
-        for low, high in [inside for _, inside in message.chunks] or [message.body]:
+        for low, high in [inside for _, inside in message.chunks] if message.chunks or message.chunked else [message.body]:
             found += [(place, edit) for edit in _runs(low, high, data, max(1, RUNS // max(1, len(message.chunks))))]
     return found
 
@@ -545,3 +547,16 @@ def reductions(taken: Scripts, cursor: Cursor = START) -> Iterator[tuple[Cursor,
                 yield (kind, run, at), KINDS[kind].drop(taken, units[at : at + run])
             run, index = run // 2, 0
         index = 0
+
+
+def together(taken: Scripts, cursors: Sequence[Cursor]) -> tuple[Cursor, Scripts]:
+    """What is smaller by all these runs at once, as far as they can be told apart when others are gone, and the cursor that leads on from
+    the last of them. The kinds in which less is meant go first: where their units were the others still find theirs."""
+    chosen: dict[int, set[int]] = {}
+    for kind, run, at in cursors:
+        chosen.setdefault(kind, set()).update(range(at, at + run))
+    for kind in sorted(chosen, reverse=True):
+        units = KINDS[kind].units(taken)
+        taken = KINDS[kind].drop(taken, [unit for index, unit in enumerate(units) if index in chosen[kind]])
+    kind, run, at = cursors[-1]
+    return (kind, run, at - sum(index < at for index in chosen[kind])), taken

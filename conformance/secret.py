@@ -1,21 +1,21 @@
-"""Secrets in requests: where they stand, what stands for them instead, and which answer gives them again.
+"""Secrets in what was recorded: where they stand, and what stands for them instead.
 
-The same secret gets the same name wherever it stands. Where an earlier answer gave it, the request takes what that answer gives when it is
-played; else the environment may; else a placeholder stands there, which an app refuses. Knows requests and responses as HAR tells of them.
-Knows nothing of files.
+The same secret gets the same stand-in wherever it stands, in requests and in answers, so that what an answer gave to a request is still to
+be seen (conformance/carry.py finds it then). Of what no answer gave, the environment may give the value. Knows requests and answers as HAR
+tells of them. Knows nothing of files.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import unquote_plus
 
-from . import giver
-from .giver import Save
-from .har import Entry
+from .coding import COOKIE, FORM, HTML, JSON, PLAIN, Coding, alike, is_plain, written_anyhow
+from .har import Entry, Fields
 
 ENVIRONMENT = "BRIDGECHECK_SECRET_"
 FIELDS = frozenset(
@@ -30,9 +30,15 @@ _JSON_PAIR = re.compile(r'("((?:[^"\\]|\\.)*)"\s*:\s*)(?:"((?:[^"\\]|\\.)*)"|(-?
 _PART = re.compile(
     r'(Content-Disposition:[^\r\n]*?\bname="([^"]*)"(?![^\r\n]*filename)[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)(.*?)(?=\r\n--)', re.I | re.S
 )
+_URL_PAIR = re.compile(r"(?<=[?&#])([^=&?#\s]+)=([^&#\s;,>\"]+)")  # in a URL that stands in a field
+_TAG = re.compile(r"<(?:input|meta)\b[^>]*>", re.I)
+_ATTRIBUTE = re.compile(r"""\b(name|value|content)(\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
+_PLAIN_RUN = re.compile(f"[A-Za-z0-9._~-]{{{_LONG},}}")
 _COOKIE = "cookie "  # begins the name of a cookie
+STAND_IN = re.compile("scrubbed-[a-z0-9-]*?-((?:[a-p][0-9]){3})")  # as it begins
 
-Parts = list[bytes | str]  # bytes as they are; a str for the value that was saved under that name
+_NUMBER = Coding(str, lambda value: value if re.fullmatch(r"-?[1-9][0-9]*", value) else "1", re.compile(r"(?!)"))
+_Visit = Callable[[str, str, Coding, str], str]  # name, raw value, coding, where: what stands there instead of it
 
 
 @dataclass
@@ -41,60 +47,60 @@ class Secret:
     value: str
     where: str  # it was first, for a person
     given: str | None = None  # by the environment
-    saved: bool = False  # by an earlier answer
 
     @property
     def variable(self) -> str:
         return ENVIRONMENT + re.sub("[^A-Z0-9]", "_", self.name.upper())
 
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A request without its secrets."""
-
-    target: Parts
-    fields: list[tuple[str, Parts]]
-    content: Parts
-    givers: frozenset[int]  # the entries whose answers it needs
+    @property
+    def stand_in(self) -> str:
+        """Tells the name alone, but looks as if chance made it, and has to be coded where the secret has."""
+        return f"scrubbed-{self.name}-{mark(self.name)}" + "".join(c for c in "+/=" if c in self.value)
 
 
-class _Coding(NamedTuple):
-    decode: Callable[[str], str]
-    encode: Callable[[str], str]
-
-
-_PLAIN = _Coding(lambda raw: raw, lambda value: value)
-_FORM = _Coding(unquote_plus, quote_plus)
-_PERCENT = _Coding(unquote, lambda value: quote(value, safe=""))
-_JSON = _Coding(lambda raw: json.loads(f'"{raw}"', strict=False), lambda value: json.dumps(value)[1:-1])
-_NUMBER = _Coding(lambda raw: raw, lambda value: value if re.fullmatch(r"-?[1-9][0-9]*", value) else "1")
-_Visit = Callable[[str, str, _Coding, str], str]  # name, raw value, coding, where: what stands there instead of it
-_MARK = "\0\x1fsecret {}\x1f\0"  # stands for a saved value; in no text that anybody sends
-_MARKED = re.compile("\0\x1fsecret ([A-Za-z0-9._-]+)\x1f\0")
+def mark(name: str) -> str:
+    """A word that stands in nothing else."""
+    digits = hashlib.sha256(name.encode()).digest()
+    return "".join(f"{chr(ord('a') + digits[i] % 16)}{digits[i + 1] % 10}" for i in (0, 2, 4))
 
 
 class _Replacements:
-    """Long texts, each with what stands for it, found by how they begin: a text is gone through once, however many there are."""
+    """Long texts, and what stands for each, however it is written. What is written in one way alone is found by how it begins: a text is
+    gone through once for all of those."""
 
     def __init__(self) -> None:
         self._table: dict[str, list[tuple[str, str]]] = {}
+        self._coded: list[tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]]] = []
 
-    def add(self, raw: str, replacement: str) -> None:
-        """Short ones are let through, and what is there already stays."""
-        if len(raw) >= _LONG:
-            beginning = self._table.setdefault(raw[:_LONG], [])
-            if all(raw != other for other, _ in beginning):
-                beginning.append((raw, replacement))
-                beginning.sort(key=lambda pair: -len(pair[0]))
+    def add(self, secret: Secret, coding: Coding) -> None:
+        """Short ones are let through. `coding`: in which a given value is written."""
+        value = secret.value
+        if len(value) < _LONG:
+            return
+        if is_plain(value):
+            beginning = self._table.setdefault(value[:_LONG], [])
+            beginning.append((value, secret.stand_in if secret.given is None else coding.encode(secret.given)))
+            beginning.sort(key=lambda pair: -len(pair[0]))
+        else:
+            word = max(re.findall("[A-Za-z0-9]*", value), key=len)
+            self._coded.append((word, written_anyhow(value), partial(_instead, secret, coding)))
+            self._coded.sort(key=lambda item: -len(item[1].pattern))
 
     def replace(self, text: str) -> str:
+        for word, pattern, replacement in self._coded:
+            if word in text:
+                text = pattern.sub(replacement, text)
+        return _PLAIN_RUN.sub(self._in_run, text) if self._table else text
+
+    def _in_run(self, run: re.Match[str]) -> str:
+        text = run[0]
         done: list[str] = []
         start = at = 0
         while at + _LONG <= len(text):
-            for raw, replacement in self._table.get(text[at : at + _LONG], ()):
-                if text.startswith(raw, at):
-                    done += (text[start:at], replacement)
-                    start = at = at + len(raw)
+            for value, stand_in in self._table.get(text[at : at + _LONG], ()):
+                if text.startswith(value, at):
+                    done += (text[start:at], stand_in)
+                    start = at = at + len(value)
                     break
             else:
                 at += 1
@@ -105,69 +111,44 @@ class Secrets:
     """Those of the entries of one file, which are in the order of their time. `names` are those that secrets have by their values, also in
     other files."""
 
-    def __init__(
-        self,
-        extra: Iterable[str] = (),
-        kept: Iterable[str] = (),
-        environment: Mapping[str, str] | None = None,
-        names: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, extra: Iterable[str] = (), kept: Iterable[str] = (), names: dict[str, str] | None = None) -> None:
         self.found: dict[str, Secret] = {}  # by value
-        self.saves: dict[int, list[Save]] = {}  # by the index of the entry whose answer gives them
         self._extra = {name.lower() for name in extra}
         self._kept = {name.lower() for name in kept}
-        self._environment = environment or {}
         self._names = {} if names is None else names
         self._taken = set(self._names.values())
         self._numbers: Counter[str] = Counter()
-        self._values = _Replacements()
-        self._replacements: dict[tuple[_Coding, ...], _Replacements] = {}  # made when all are found
-        self._givers: dict[str, int] = {}  # by a secret's name
+        self._replacements: dict[Coding, _Replacements] = {}  # by how a given value is written; made when all are found
 
-    def look_through(self, entries: Sequence[Entry]) -> None:
-        """Find all secrets, and the answers that give them."""
-        for index, entry in enumerate(entries):
+    def scrubbed(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries without their secrets. What requests tell of them comes first: it gives the names."""
+        for entry in entries:
+            self._request(entry, self._finder(f"{_asked(entry)}, {entry.place}"))
+        for entry in entries:
+            self._answer(entry, self._finder(f"the answer to {_asked(entry)}, {entry.place}"))
+        self._replacements.clear()
+        return [self._scrubbed(entry) for entry in entries]
 
-            def visit(name: str, raw: str, coding: _Coding, where: str, index: int = index, entry: Entry = entry) -> str:
-                value = coding.decode(raw)
-                if value and value not in self.found:
-                    place = f"{where} of {entry.method} {_JWT.sub('…', entry.target.partition('?')[0])}"
-                    self.found[value] = self._new(name, value, place, entries[:index], coding is not _NUMBER)
-                return raw
+    def give(self, environment: Mapping[str, str], scrubbed: Iterable[Entry], carried: Collection[str]) -> list[Secret]:
+        """From now on, what stands in requests and is in no value that is carried is what the environment gives. Returns those which it
+        does not give."""
+        sent = {found for entry in scrubbed for text in _sent(entry) for found in STAND_IN.findall(text)}
+        sent -= {found for value in carried for found in STAND_IN.findall(value)}
+        wanted = [secret for secret in self.found.values() if mark(secret.name) in sent]
+        for secret in wanted:
+            secret.given = environment.get(secret.variable)
+        return [secret for secret in wanted if secret.given is None]
 
-            self._walk(entry, visit)
+    def _finder(self, place: str) -> _Visit:
+        def visit(name: str, raw: str, coding: Coding, where: str) -> str:
+            value = coding.decode(raw)
+            if value and value not in self.found:
+                if value not in self._names:
+                    self._names[value] = self._free(name)
+                self.found[value] = Secret(self._names[value], value, f"{where} of {place}")
+            return raw
 
-    def rewrite(self, entry: Entry) -> Rewritten:
-        def visit(name: str, raw: str, coding: _Coding, where: str) -> str:
-            secret = self.found.get(coding.decode(raw))
-            return self._stand_in(secret, coding, raw) if secret else raw
-
-        target, fields, content = self._walk(entry, visit)
-        target = self._everywhere(target, _FORM, _PERCENT)
-        fields = [(name, self._everywhere(value, _PLAIN, _FORM, _PERCENT)) for name, value in fields]
-        content = self._everywhere(content, _JSON, _FORM, _PLAIN)
-        whole = "".join((target, *(value for _, value in fields), content))
-        used = set(_MARKED.findall(whole))
-        return Rewritten(
-            _parts(target, "ascii"),
-            [(name, _parts(value, "utf-8")) for name, value in fields],
-            _parts(content, "utf-8"),
-            frozenset(self._givers[name] for name in used),
-        )
-
-    def _new(self, name: str, value: str, where: str, before: Sequence[Entry], may_be_saved: bool) -> Secret:
-        if value not in self._names:
-            self._names[value] = self._free(name)
-        secret = Secret(self._names[value], value, where)
-        self._values.add(value, "")
-        secret.given = self._environment.get(secret.variable)
-        for index in reversed(range(len(before))) if may_be_saved else ():
-            if save := _giving(before[index], secret, name, self._values):
-                self.saves.setdefault(index, []).append(save)
-                self._givers[secret.name] = index
-                secret.saved = True
-                break
-        return secret
+        return visit
 
     def _free(self, name: str) -> str:
         base = re.sub("[^A-Za-z0-9]+", "-", name).strip("-").lower()[:60] or "secret"
@@ -178,59 +159,103 @@ class Secrets:
                 self._taken.add(name)
                 return name
 
-    def _stand_in(self, secret: Secret, coding: _Coding, raw: str) -> str:
-        if secret.saved and raw == secret.value:
-            return _MARK.format(secret.name)
-        return coding.encode(f"scrubbed-{secret.name}" if secret.given is None else secret.given)
+    def _scrubbed(self, entry: Entry) -> Entry:
+        def visit(name: str, raw: str, coding: Coding, where: str) -> str:
+            secret = self.found.get(coding.decode(raw))
+            if secret is None:
+                return raw
+            if coding is _NUMBER:
+                return coding.encode(secret.given or "")
+            return coding.like(raw, secret.stand_in) if secret.given is None else coding.encode(secret.given)
 
-    def _everywhere(self, text: str, *codings: _Coding) -> str:
+        target, fields, content = self._request(entry, visit)
+        answered, answer = self._answer(entry, visit)
+        kind = entry.field("content-type").lower()
+        return replace(
+            entry,
+            target=self._everywhere(target, FORM),
+            fields=[(name, self._everywhere(value, PLAIN)) for name, value in fields],
+            content=self._everywhere(content, JSON if "json" in kind else FORM if "urlencoded" in kind else PLAIN).encode(
+                "utf-8", "surrogateescape"
+            ),
+            answered=[(name, self._everywhere(value, PLAIN)) for name, value in answered],
+            answer=self._unseen(self._everywhere(answer, PLAIN)),
+        )
+
+    def _everywhere(self, text: str, coding: Coding) -> str:
         """Also where no name tells it, a long secret is one."""
-        if codings not in self._replacements:
-            table = self._replacements[codings] = _Replacements()
+        if coding not in self._replacements:
+            table = self._replacements[coding] = _Replacements()
             for secret in self.found.values():
-                for coding in codings:
-                    raw = coding.encode(secret.value)
-                    table.add(raw, self._stand_in(secret, coding, raw))
-        return self._replacements[codings].replace(text)
+                table.add(secret, coding)
+        return self._replacements[coding].replace(text)
+
+    def _unseen(self, answer: str) -> str:
+        """An answer whose secrets are not to be seen in any coding; else nothing of it, since it may be left out."""
+        readings = (decoded for decode in (HTML.decode, COOKIE.decode, _unescaped) if (decoded := decode(answer)) != answer)
+        return answer if all(self._everywhere(reading, PLAIN) == reading for reading in readings) else ""
 
     def _is_secret(self, name: str) -> bool:
         name = name.lower()
         plain = re.sub("[^a-z0-9]", "", name)
         return name not in self._kept and (name in self._extra or plain in _EXACT or any(word in plain for word in WORDS))
 
-    def _walk(self, entry: Entry, visit: _Visit) -> tuple[str, list[tuple[str, str]], str]:
+    def _request(self, entry: Entry, visit: _Visit) -> tuple[str, Fields, str]:
         """Target, fields and content, with the visitor's answer in the place of each secret."""
         path, mark, query = entry.target.partition("?")
-        path = _JWT.sub(lambda found: visit("jwt", found[0], _PLAIN, "path"), path)
+        path = _JWT.sub(lambda found: visit("jwt", found[0], PLAIN, "path"), path)
         target = path + mark + self._pairs(query, visit, "parameter")
         fields = [(name, self._field(name, value, visit)) for name, value in entry.fields]
         content = entry.content.decode("utf-8", "surrogateescape")
-        kind = entry.field("content-type").lower()
-        if "urlencoded" in kind:
-            content = self._pairs(content, visit, "form field")
-        elif "json" in kind:
-            content = _JSON_PAIR.sub(lambda found: self._json(found, visit), content)
-        elif "multipart" in kind:
-            content = _PART.sub(lambda found: found[1] + self._named(found[2], found[3], _PLAIN, visit, "form field"), content)
-        return target, fields, content
+        return target, fields, self._content(entry.field("content-type").lower(), content, visit)
 
-    def _named(self, name: str, raw: str, coding: _Coding, visit: _Visit, where: str) -> str:
+    def _answer(self, entry: Entry, visit: _Visit) -> tuple[Fields, str]:
+        """Fields and content of what was answered."""
+        fields = [(name, self._field(name, value, visit)) for name, value in entry.answered]
+        kind = next((value.lower() for name, value in entry.answered if name.lower() == "content-type"), "")
+        return fields, self._content(kind, entry.answer, visit)
+
+    def _content(self, kind: str, content: str, visit: _Visit) -> str:
+        if "urlencoded" in kind:
+            return self._pairs(content, visit, "form field")
+        if "multipart" in kind:
+            return _PART.sub(lambda found: found[1] + self._named(found[2], found[3], PLAIN, visit, "form field"), content)
+        if "html" in kind:
+            content = _TAG.sub(lambda found: self._tag(found[0], visit), content)
+        content = _JSON_PAIR.sub(lambda found: self._json(found, visit), content)
+        return _JWT.sub(lambda found: visit("jwt", found[0], PLAIN, "content"), content)
+
+    def _named(self, name: str, raw: str, coding: Coding, visit: _Visit, where: str) -> str:
         if self._is_secret(name):
             return visit(name, raw, coding, f"{where} {name}")
-        return _JWT.sub(lambda found: visit(name, found[0], _PLAIN, f"{where} {name}"), raw)
+        return _JWT.sub(lambda found: visit(name, found[0], PLAIN, f"{where} {name}"), raw)
 
     def _pairs(self, text: str, visit: _Visit, where: str) -> str:
         done = []
         for pair in text.split("&"):
             name, mark, raw = pair.partition("=")
-            done.append(name + mark + self._named(unquote_plus(name), raw, _FORM, visit, where))
+            done.append(name + mark + self._named(unquote_plus(name), raw, FORM, visit, where))
         return "&".join(done)
 
     def _json(self, found: re.Match[str], visit: _Visit) -> str:
-        key = _JSON.decode(found[2])
+        try:
+            key, _ = JSON.decode(found[2]), JSON.decode(found[3] or "")
+        except json.JSONDecodeError:
+            return found[0]  # no JSON
         if found[3] is None:
             return found[1] + (visit(key, found[4], _NUMBER, f"key {key}") if self._is_secret(key) else found[4])
-        return f'{found[1]}"{self._named(key, found[3], _JSON, visit, "key")}"'
+        return f'{found[1]}"{self._named(key, found[3], JSON, visit, "key")}"'
+
+    def _tag(self, tag: str, visit: _Visit) -> str:
+        """Of a form or a head in HTML: what stands beside a name."""
+        given = {found[1].lower(): found[3] or found[4] or found[5] or "" for found in _ATTRIBUTE.finditer(tag)}
+        name = HTML.decode(given.get("name", ""))
+
+        def attribute(found: re.Match[str]) -> str:
+            raw = given[found[1].lower()]
+            return found[0] if found[1].lower() == "name" else found[0].replace(raw, self._named(name, raw, HTML, visit, "form field"))
+
+        return _ATTRIBUTE.sub(attribute, tag) if self._is_secret(name) else tag
 
     def _field(self, name: str, value: str, visit: _Visit) -> str:
         lower = name.lower()
@@ -238,36 +263,38 @@ class Secrets:
             return value
         if lower == "cookie":
             return "; ".join(self._cookie(pair, visit) for pair in value.split("; "))
+        if lower == "set-cookie":
+            pair, mark, rest = value.partition(";")
+            return self._cookie(pair, visit) + mark + rest
         if lower in ("authorization", "proxy-authorization"):
             scheme, space, credentials = value.partition(" ")
             where = f"field {name}"
-            return scheme + space + visit(scheme, credentials, _PLAIN, where) if space else visit(name, value, _PLAIN, where)
+            return scheme + space + visit(scheme, credentials, PLAIN, where) if space else visit(name, value, PLAIN, where)
         if lower in FIELDS or lower in self._extra:
-            return visit(name, value, _PLAIN, f"field {name}")
-        if lower == "referer":
-            return "?".join((value.partition("?")[0], self._pairs(value.partition("?")[2], visit, "parameter"))) if "?" in value else value
-        return _JWT.sub(lambda found: visit(name, found[0], _PLAIN, f"field {name}"), value)
+            return visit(name, value, PLAIN, f"field {name}")
+        value = _URL_PAIR.sub(lambda found: f"{found[1]}={self._named(unquote_plus(found[1]), found[2], FORM, visit, 'parameter')}", value)
+        return _JWT.sub(lambda found: visit(name, found[0], PLAIN, f"field {name}"), value)
 
     def _cookie(self, pair: str, visit: _Visit) -> str:
         name, mark, raw = pair.partition("=")
-        return name + mark + visit(f"{_COOKIE}{name}", raw, _PLAIN, f"cookie {name}") if mark and name.lower() not in self._kept else pair
+        name_alone = name.strip()
+        if not mark or name_alone.lower() in self._kept:
+            return pair
+        return name + mark + visit(f"{_COOKIE}{name_alone}", raw, COOKIE, f"cookie {name_alone}")
 
 
-def _parts(text: str, coding: str) -> Parts:
-    parts: Parts = []
-    for index, piece in enumerate(_MARKED.split(text)):
-        if index % 2:
-            parts.append(piece)
-        elif piece:
-            parts.append(piece.encode(coding, "surrogateescape" if coding == "utf-8" else "strict"))
-    return parts
+def _asked(entry: Entry) -> str:
+    return f"{entry.method} {_JWT.sub('…', entry.target.partition('?')[0])}"
 
 
-def _giving(entry: Entry, secret: Secret, name: str, secrets: _Replacements) -> Save | None:
-    """The step that takes the secret from this answer. What it looks for holds no other secret. A short one may be anywhere by chance, so
-    it must be a cookie that was set."""
-    if name.startswith(_COOKIE) and (found := giver.cookie(secret.name, name.removeprefix(_COOKIE), secret.value, entry.answered)):
-        return found
-    if len(secret.value) < _LONG:
-        return None
-    return giver.anywhere(secret.name, secret.value, entry.answered, entry.answer, lambda before: secrets.replace(before) == before)
+def _instead(secret: Secret, coding: Coding, found: re.Match[str]) -> str:
+    return alike(found, secret.value, secret.stand_in) if secret.given is None else coding.encode(secret.given)
+
+
+def _unescaped(text: str) -> str:
+    """As scripts and JSON may write it."""
+    return re.sub(r"\\(?:[ux]([0-9A-Fa-f]{2,4})|(.))", lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
+
+
+def _sent(entry: Entry) -> Iterable[str]:
+    return entry.target, *(value for _, value in entry.fields), entry.content.decode("utf-8", "surrogateescape")

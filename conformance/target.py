@@ -108,9 +108,8 @@ class Target:
         return Target(self.name, server, app, python=self.python, start_timeout=start_timeout)
 
     def stop(self) -> None:
-        """SIGTERM, some patience, then SIGKILL for whatever is left. Does nothing where nothing runs."""
-        self._ask_to_stop()
-        self._stopped_by(time.monotonic() + TERM_PATIENCE)
+        """SIGTERM, some patience unless the app is disposable, then SIGKILL for whatever is left. Does nothing where nothing runs."""
+        stop_all([self])
 
     def kill(self) -> None:
         """SIGKILL for whatever is left. Does nothing where nothing runs."""
@@ -315,13 +314,14 @@ class Target:
         return True
 
     def _ask_to_stop(self) -> None:
-        if self._control is not None:
+        if self._control is not None and not self.app.disposable:
             self.signal(signal.SIGTERM)
 
     def _stopped_by(self, deadline: float) -> None:
         """Wait until the server has ended, kill what has not by then, and clear away its folder."""
         if self._control is not None:
-            self.wait_ended(deadline - time.monotonic())
+            if not self.app.disposable:
+                self.wait_ended(deadline - time.monotonic())
             with contextlib.suppress(OSError):
                 self._control.shutdown(socket.SHUT_WR)  # which tells the guard to kill
             deadline = time.monotonic() + KILL_PATIENCE

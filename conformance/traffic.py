@@ -1,98 +1,93 @@
 """Traffic that another tool recorded, as the text of an exchange file.
 
-Knows entries, secrets and the grammar. Knows nothing of files and options.
+Knows entries and the grammar. Knows nothing of files, options and secrets.
 """
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ._recording import pieces
-from .giver import Save
-from .har import Entry, Har
-from .secret import Parts, Rewritten, Secrets
+from .carry import Memory
+from .har import FIELD_NAME, Entry, Har
+from .message import Answer, answer, requests
 
 # What belongs to one connection, or is made anew here.
 _DROPPED = frozenset(
     "host connection keep-alive proxy-connection transfer-encoding te upgrade http2-settings content-length expect".split()
 )
 _NAME_MAX = 80
+ANSWER_MAX = 64 << 10  # bytes that are kept of an answer's content, as the recorder keeps them
 
 
-def sessions(har: Har, secrets: Secrets | None) -> dict[str, list[int]]:
-    """The entries of each session, by index: a page's or a connection's, and together where one needs what an answer to the other gave."""
-    names = [entry.group for entry in har.entries]
-    leader = {name: name for name in names}
+@dataclass(frozen=True)
+class Carried:
+    """What later requests took from answers, by the rules that are asked when this is played."""
 
-    def lead(name: str) -> str:
-        while leader[name] != name:
-            name = leader[name]
-        return name
+    givers: dict[int, bool]  # the entries whose answers gave something, and whether their contents did
+    values: set[str]
 
-    for index, entry in enumerate(har.entries):
-        for giver in secrets.rewrite(entry).givers if secrets else ():
-            first, second = lead(names[giver]), lead(names[index])
-            leader[max(first, second, key=names.index)] = min(first, second, key=names.index)
-    found: dict[str, list[int]] = {}
-    for index, name in enumerate(names):
-        found.setdefault(lead(name), []).append(index)
+
+def carried(entries: Sequence[Entry]) -> Carried:
+    memory = Memory()
+    found = Carried({}, set())
+    for entry in entries:
+        data = b"".join(request(entry))
+        for sent in requests(data):
+            for unit, given in memory.find(data, sent):
+                found.givers[given.answer] = found.givers.get(given.answer, False) or not given.save.field
+                found.values.add(unit.value)
+        path = entry.target.partition("?")[0]
+        memory.add(answer(_answered(entry)) or Answer(entry.status, [], "", False), entry.method, path)
     return found
 
 
-def text(har: Har, name: str, secrets: Secrets | None) -> str:
-    """The sessions of one file, without the grammar's first line."""
+def text(har: Har, name: str, givers: Mapping[int, bool]) -> str:
+    """The entries as sessions, without the grammar's first line, in the order of their time: where pages take turns, a page goes on in a
+    session of the next name."""
     lines: list[str] = []
     used: Counter[str] = Counter()
-    for group, indexes in sessions(har, secrets).items():
-        session = _unique(_name(f"{name}-{group}" if group else name), used)
-        lines += ["", f"session {session}", f"origin: {har.origin}"]
-        inside: Counter[str] = Counter()
-        for index in indexes:
-            entry = har.entries[index]
-            saves = secrets.saves.get(index, []) if secrets else []
-            request = secrets.rewrite(entry) if secrets else _as_it_is(entry)
-            lines += ["", f"exchange {_unique(_exchange_name(entry.method, request.target), inside)}", f"status: {entry.status}", "send"]
-            lines += pieces(_request(entry, request, saves)).splitlines()
-            lines += ["wait response", *map(str, saves), "end next"]
+    inside: Counter[str] = Counter()
+    group: str | None = None
+    for index, entry in enumerate(har.entries):
+        if entry.group != group:
+            group, inside = entry.group, Counter()
+            lines += ["", f"session {_unique(_name(f'{name}-{group}' if group else name), used)}", f"origin: {har.origin}"]
+        lines += ["", f"exchange {_unique(_exchange_name(entry), inside)}", f"status: {entry.status}", "send"]
+        lines += pieces(request(entry)).splitlines()
+        lines.append("wait response")
+        if index in givers:
+            lines += ["answered", *pieces([_answered(entry, givers[index])]).splitlines()]
+        lines.append("end next")
     return "\n".join(lines) + "\n"
 
 
-def _as_it_is(entry: Entry) -> Rewritten:
-    fields: list[tuple[str, Parts]] = [(name, [value.encode()]) for name, value in entry.fields]
-    return Rewritten([entry.target.encode()], fields, [entry.content], frozenset())
-
-
-def _request(entry: Entry, rewritten: Rewritten, saves: Sequence[Save]) -> Parts:
+def request(entry: Entry) -> list[bytes]:
     """HTTP/1.1, with one Content-Length where there is a body, or there was one."""
-    parts: Parts = [f"{entry.method} ".encode(), *rewritten.target, f" HTTP/1.1\r\nHost: {entry.host}\r\n".encode()]
-    dropped = set(_DROPPED)
-    if any(not save.field for save in saves) and any(name.lower() == "content-encoding" for name, _ in entry.answered):
-        dropped.add("accept-encoding")  # a value is taken from the bytes as they come
-    cookies: list[Parts] = []
-    for name, value in rewritten.fields:
-        if name.lower() == "cookie":
-            cookies.append(value)  # HTTP/2 may split what HTTP/1.1 has in one line
-        elif name.lower() not in dropped:
-            parts += [f"{name}: ".encode(), *value, b"\r\n"]
-    for index, value in enumerate(cookies):
-        parts += [b"; " if index else b"Cookie: ", *value]
+    parts = [f"{entry.method} {entry.target} HTTP/1.1\r\nHost: {entry.host}\r\n".encode()]
+    parts += [f"{name}: {value}\r\n".encode() for name, value in entry.fields if name.lower() not in _DROPPED | {"cookie"}]
+    cookies = [value for name, value in entry.fields if name.lower() == "cookie"]
     if cookies:
-        parts.append(b"\r\n")
-    if any(rewritten.content) or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
-        saved = [part for part in rewritten.content if isinstance(part, str)]
-        length = sum(len(part) for part in rewritten.content if isinstance(part, bytes))
-        parts += [b"Content-Length: ", "+".join((str(length), *saved)) if saved else str(length).encode(), b"\r\n"]
-    return [*parts, b"\r\n", *rewritten.content]
+        parts.append(f"Cookie: {'; '.join(cookies)}\r\n".encode())  # HTTP/2 may split what HTTP/1.1 has in one line
+    if entry.content or entry.field("content-length") or entry.method in ("POST", "PUT", "PATCH"):
+        parts.append(f"Content-Length: {len(entry.content)}\r\n".encode())
+    return [*parts, b"\r\n", entry.content]
+
+
+def _answered(entry: Entry, content: bool = True) -> bytes:
+    fields = [(name, value) for name, value in entry.answered if FIELD_NAME.fullmatch(name) and not re.search(r"[\0\r\n]", value)]
+    head = "\r\n".join([f"HTTP/1.1 {entry.status:03}", *(f"{name}: {value}" for name, value in fields), "", ""])
+    return head.encode("utf-8", "replace") + entry.answer.encode("utf-8", "replace")[: ANSWER_MAX if content else 0]
 
 
 def _name(given: str) -> str:
     return re.sub("[^A-Za-z0-9._-]+", "-", given)[:_NAME_MAX].strip("-") or "traffic"
 
 
-def _exchange_name(method: str, target: Parts) -> str:
+def _exchange_name(entry: Entry) -> str:
     """`get-items-3`, without a dot: behind one stands the number of what has the same name."""
-    path = "".join(part.decode("ascii") if isinstance(part, bytes) else part for part in target).partition("?")[0]
-    name = f"{method.lower()}-{path.strip('/') or 'front-page'}"
+    name = f"{entry.method.lower()}-{entry.target.partition('?')[0].strip('/') or 'front-page'}"
     return re.sub("[^A-Za-z0-9_]+", "-", name)[:_NAME_MAX].strip("-") or "request"
 
 

@@ -99,6 +99,7 @@ static void check_same_steps(const struct exchange *one, const struct exchange *
         const struct exchange_step *a = &one->steps[i], *b = &other->steps[i];
         HOLDS(a->kind == b->kind && a->line - one->line == b->line - other->line && a->condition == b->condition);
         HOLDS(a->milliseconds == b->milliseconds && a->count == b->count && a->word_count == b->word_count);
+        HOLDS(a->decode == b->decode && a->encode == b->encode);
         check_same_bytes(&a->name, &b->name);
         check_same_bytes(&a->field, &b->field);
         check_same_bytes(&a->before, &b->before);

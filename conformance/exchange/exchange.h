@@ -46,7 +46,7 @@ enum exchange_step_kind {
     EXCHANGE_CLOSE,
     EXCHANGE_RESET,
     EXCHANGE_WAIT,   /* condition, count (body), milliseconds (0: the player's patience) */
-    EXCHANGE_SAVE,   /* name, field (empty: the body), before, after */
+    EXCHANGE_SAVE,   /* name, field (empty: the body), before, after, decode, encode */
     EXCHANGE_FRAME,  /* frame, text = its payload; name = opcode word */
     EXCHANGE_PROCESS /* name = start / signal / exit, words (start, signal), milliseconds (exit; 0: the player's patience) */
 };
@@ -83,6 +83,9 @@ struct exchange_frame {
     unsigned length_size; /* octets of the extended length: 2 or 8; 0: what is shortest */
 };
 
+/* How a text is written where not every octet may stand as it is. */
+enum exchange_coding { EXCHANGE_CODING_NONE, EXCHANGE_CODING_PERCENT, EXCHANGE_CODING_JSON, EXCHANGE_CODING_HTML };
+
 enum exchange_end { EXCHANGE_END_NEXT, EXCHANGE_END_CLOSE, EXCHANGE_END_OPEN };
 
 struct exchange_step {
@@ -92,6 +95,7 @@ struct exchange_step {
     uint32_t milliseconds;
     uint64_t count; /* wait body COUNT; send split COUNT */
     struct exchange_frame frame;
+    enum exchange_coding decode, encode; /* of a saved value: which one is undone, and which one is done then */
     struct exchange_bytes name, field, before, after, text;
     struct exchange_piece *pieces;
     size_t piece_count;

@@ -199,6 +199,23 @@ static int save_word(struct parser *parser, const char *expected) {
     return reader_is(&word, expected) ? 0 : reader_fail(&parser->reader, word.data, SAVE_FORM);
 }
 
+/* "decode CODING" or "encode CODING", if it stands there; *WORD is the next word, and *FOUND whether there is one. */
+static int save_coding(struct parser *parser, const char *what, struct reader_word *word, int *found, enum exchange_coding *coding) {
+    static const char *const names[] = {
+        [EXCHANGE_CODING_PERCENT] = "percent", [EXCHANGE_CODING_JSON] = "json", [EXCHANGE_CODING_HTML] = "html"};
+    struct reader *reader = &parser->reader;
+    if (*found == READER_NOTHING || !reader_is(word, what))
+        return 0;
+    if (need_word(parser, word, "a coding is missing: percent, json or html") != 0)
+        return -1;
+    for (size_t i = EXCHANGE_CODING_PERCENT; i < sizeof names / sizeof *names; i++)
+        if (reader_is(word, names[i]))
+            *coding = (enum exchange_coding)i;
+    if (*coding == EXCHANGE_CODING_NONE)
+        return reader_fail(reader, word->data, "a coding is percent, json or html");
+    return (*found = reader_word(reader, word)) == READER_FAILED ? -1 : 0;
+}
+
 static int step_save(struct parser *parser, struct exchange_step *step) {
     struct reader *reader = &parser->reader;
     struct reader_word name, word;
@@ -218,6 +235,12 @@ static int step_save(struct parser *parser, struct exchange_step *step) {
     if (save_word(parser, "between") != 0 || need_text(parser, &step->before, "the text before the value is missing") != 0 ||
         need_text(parser, &step->after, "the text after the value is missing; \"\" means up to the end") != 0)
         return -1;
+    int found = reader_word(reader, &word);
+    if (found == READER_FAILED || save_coding(parser, "decode", &word, &found, &step->decode) != 0 ||
+        save_coding(parser, "encode", &word, &found, &step->encode) != 0)
+        return -1;
+    if (found == READER_FOUND)
+        return reader_fail(reader, word.data, "behind a save's texts stand only \"decode CODING\" and then \"encode CODING\"");
     if (names_enter(&parser->names, &parser->arena.allocator, parser_group(parser, PARSER_VALUES), &name, reader->number, &first) != 0)
         return parser_out_of_memory(parser);
     return 0;

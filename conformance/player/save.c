@@ -4,6 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coding.h"
+#include "memory.h"
+
 /* What stands between two texts in DATA; an empty second text means up to the end. Returns false if it is not there. */
 static bool between(const char *data, size_t size, const struct exchange_step *step, const char **start, size_t *length) {
     const char *end = data + size;
@@ -32,11 +35,26 @@ static bool find(const struct exchange_step *step, const struct response *respon
     return false;
 }
 
+/* Keep SIZE bytes at DATA as the step's codings make them. */
+static int put_coded(struct saved *saved, const struct exchange_step *step, const char *data, size_t size) {
+    const struct exchange_allocator allocator = memory_allocator(saved->allocator);
+    char *room = memory_zeroed(&allocator, size, 1 + CODING_GROWTH); /* decoded, and encoded behind that */
+    if (!room)
+        return -1;
+    memcpy(room, data, size);
+    size_t decoded = coding_decode(step->decode, room, size);
+    size_t encoded = coding_encode(step->encode, room, decoded, room + size);
+    int put = saved_put(saved, &step->name, room + size, encoded);
+    memory_free(&allocator, room);
+    return put;
+}
+
 int save_step(struct saved *saved, const struct exchange_step *step, const struct response_reader *reader) {
     const char *start = "";
     size_t length = 0;
     bool found = reader && reader->complete && find(step, &reader->responses[reader->complete - 1], &start, &length);
-    if (saved_put(saved, &step->name, start, found ? length : 0))
+    bool coded = found && (step->decode != EXCHANGE_CODING_NONE || step->encode != EXCHANGE_CODING_NONE);
+    if (coded ? put_coded(saved, step, start, length) : saved_put(saved, &step->name, start, found ? length : 0))
         return -1;
     return found;
 }

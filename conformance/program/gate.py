@@ -15,6 +15,7 @@ from bridgecheck.conformance.autobahn import drive
 from bridgecheck.conformance.bucket import Bucket
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
+from bridgecheck.conformance.minimise import PLAYS
 from bridgecheck.conformance.route import NATIVE, Route
 from bridgecheck.conformance.server import parse_server
 from bridgecheck.conformance.target import Target, check_app
@@ -26,6 +27,7 @@ from . import options
 
 TAPS = ("spec", "recorded", "routes", "autobahn")
 ROUTES_SHOWN = 8
+DEEPER = 8  # times as many plays to make an exchange smaller, in a deep run
 CARRIED_MAX = 12  # lines of what is carried
 _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
 
@@ -48,7 +50,8 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     type=click.Choice(["quick", "default", "deep"]),
     default="default",
     show_default=True,
-    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes 10 to 20 minutes.",
+    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes 10 to 20 minutes, and makes exchanges "
+    "smaller with eight times the plays.",
 )
 @click.option(
     "--autobahn",
@@ -139,7 +142,8 @@ def gate(
         highlight=False,
     )
     _print_carried(console, [told for one in found for told in one.carried])
-    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen, minimise=minimise)
+    candidates = PLAYS * (DEEPER if tier == "deep" else 1) if minimise else 0
+    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen, minimise=candidates)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
     outcome.not_tried[:0] = not_tried

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from bridgecheck.conformance import har, tap, traffic
-from bridgecheck.conformance._player import parse
+from bridgecheck.conformance._player import ExchangeError, parse
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.har import Har
-from bridgecheck.conformance.secret import Secrets
+from bridgecheck.conformance.secret import Secret, Secrets
 
 
 @click.command("import")
@@ -30,13 +30,14 @@ def import_(
     """Make exchanges of HAR files, as browsers and mitmproxy export them, without the secrets.
 
     A secret that an answer gave is taken from that answer again when it is played; another one from BRIDGECHECK_SECRET_NAME in the
-    environment of this command, or a placeholder stands for it.
+    environment of this command, or a stand-in stays in its place.
 
     Exit code: 0, or 2 where a file or an entry cannot be read; what can is written all the same.
     """
     if output.exists():
         raise UsageError(f"{output}: exists already; name another file")
-    written, sessions, problems, missing = [tap.MAGIC.decode()], Counter[str](), [], {}
+    written, sessions, problems = [tap.MAGIC.decode()], Counter[str](), list[str]()
+    missing: dict[str, Secret] = {}
     left_out: Counter[str] = Counter()
     names: dict[str, str] = {}
     for file in files:
@@ -46,13 +47,10 @@ def import_(
         left_out += read.left_out
         if not read.entries:
             continue
-        secrets = None if no_scrub else Secrets(extra, keep, os.environ, names)
-        if secrets:
-            secrets.look_through(read.entries)
-            missing |= {secret.variable: secret for secret in secrets.found.values() if not secret.saved and secret.given is None}
+        carried = _scrub(read, Secrets(extra, keep, names), missing) if not no_scrub else traffic.carried(read.entries)
         sessions[file.stem] += 1
         name = file.stem if sessions[file.stem] == 1 else f"{file.stem}.{sessions[file.stem]}"
-        written.append(traffic.text(read, name, secrets))
+        written.append(traffic.text(read, name, carried.givers))
     exchanges = 0
     if len(written) > 1:
         exchanges = _write(output, "".join(written).encode("ascii"))
@@ -64,6 +62,16 @@ def import_(
     if not exchanges:
         raise UsageError("nothing to import")
     return 0
+
+
+def _scrub(read: Har, secrets: Secrets, missing: dict[str, Secret]) -> traffic.Carried:
+    """Take the secrets out of the entries, add those that nothing gives to the missing ones, and tell what is carried then."""
+    recorded = read.entries
+    read.entries = secrets.scrubbed(recorded)
+    carried = traffic.carried(read.entries)
+    missing |= {secret.variable: secret for secret in secrets.give(os.environ, read.entries, carried.values)}
+    read.entries = secrets.scrubbed(recorded)
+    return carried
 
 
 def _filter(read: Har, file: Path, hosts: tuple[str, ...]) -> None:
@@ -87,7 +95,10 @@ def _filter(read: Har, file: Path, hosts: tuple[str, ...]) -> None:
 
 def _write(output: Path, data: bytes) -> int:
     """Whole or not at all, and for its owner alone to read."""
-    exchanges = len(parse(data, str(output)))
+    try:
+        exchanges = len(parse(data, str(output)))
+    except ExchangeError as error:
+        raise UsageError(f"{output}: {error.message}; take fewer entries at a time") from None
     partial = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -109,7 +109,7 @@ def console() -> Console:
 
 def probe() -> App:
     """The app that the spec cases are written for."""
-    return App(tap.PROBE, app_dir=str(files("bridgecheck.spec")))
+    return App(tap.PROBE, app_dir=str(files("bridgecheck.spec")), disposable=True)
 
 
 def app(reference: str, factory: bool, app_dir: str, context: click.Context) -> App:

@@ -2,6 +2,7 @@
 
 All of it is made by chance at each start. For the tests of values that are carried."""
 
+import base64
 import json
 import os
 import secrets
@@ -12,6 +13,7 @@ SESSIONS: dict[str, str] = {}  # cookie to the token of its form
 BEARERS: set[str] = set()
 NOTES: dict[int, str] = {}  # number to ETag
 FIRST = int(os.environ.get("FIRST_NOTE", "9"))
+KEY = os.environ.get("TOKEN_KEY", "token")
 CHANGED = f"Tue, 0{secrets.randbelow(8) + 1} Jan 2030 {secrets.randbelow(10):02}:{secrets.randbelow(50) + 10}:11 GMT"
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -21,9 +23,9 @@ def log_in(body: bytes) -> Answer:
     if parse_qs(body.decode()).get("user") != ["ada"]:
         return 401, {}, b"no"
     session, bearer = secrets.token_urlsafe(24), secrets.token_hex(16)
-    SESSIONS[session] = secrets.token_hex(12)
+    SESSIONS[session] = "a1B2+/" + base64.b64encode(secrets.token_bytes(16)).decode()
     BEARERS.add(bearer)
-    return 200, {"set-cookie": f"session={session}; Path=/", "content-type": "application/json"}, json.dumps({"token": bearer}).encode()
+    return 200, {"set-cookie": f"session={session}; Path=/", "content-type": "application/json"}, json.dumps({KEY: bearer}).encode()
 
 
 def make_note() -> Answer:
@@ -42,7 +44,8 @@ def answer(method: str, path: str, fields: dict[str, str], body: bytes) -> Answe
     if token is None:
         return 401, {}, b"log in"
     if path == "/form":
-        page = f'<form><input name="text"><input type="hidden" name="csrf" value="{token}"></form>'
+        written = token.replace("+", "&#43;").replace("=", "&#x3D;")
+        page = f'<form><input name="text"><input type="hidden" name="csrf" value="{written}"></form>'
         return 200, {"content-type": "text/html"}, page.encode()
     if (method, path) == ("POST", "/notes"):
         given = parse_qs(body.decode()).get("csrf", [fields.get("x-csrf-token", "")])

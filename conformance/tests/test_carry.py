@@ -67,14 +67,14 @@ GIVEN = [
         "a bearer's token",
         (request("POST", "/login"), give({"access_token": TOKEN})),
         request("GET", "/", authorization=f"Bearer {TOKEN}"),
-        'save bearer from body between "\\"access_token\\": \\"" "\\""',
+        'save bearer from body between "\\"access_token\\": \\"" "\\"" decode json',
         "authorization: Bearer ${bearer}",
     ),
     (
         "a token in a page, for a form",
         (request("GET", "/"), answer(f'<input name=csrf value="{TOKEN}">'.encode())),
         request("POST", "/", f"csrf={TOKEN}&a=1".encode(), content_type="application/x-www-form-urlencoded"),
-        'save csrf from body between "value=\\"" "\\""',
+        'save csrf from body between "value=\\"" "\\"" decode html encode percent',
         "+ csrf=${csrf}&a=1",
     ),
     (
@@ -88,14 +88,14 @@ GIVEN = [
         "a UUID in a path",
         (request("GET", "/list"), give([{"key": UUID}])),
         request("GET", f"/items/{UUID}?a=b"),
-        'save item-id from body between "\\"key\\": \\"" "\\""',
+        'save item-id from body between "\\"key\\": \\"" "\\"" decode json',
         "> GET /items/${item-id}?a=b HTTP/1.1",
     ),
     (
         "a cursor in a query",
         (request("GET", "/list"), give({"next": TOKEN})),
         request("GET", f"/list?after={TOKEN}"),
-        'save after from body between "\\"next\\": \\"" "\\""',
+        'save after from body between "\\"next\\": \\"" "\\"" decode json encode percent',
         "> GET /list?after=${after} HTTP/1.1",
     ),
     (
@@ -161,10 +161,107 @@ GIVEN = [
             f'--b\r\nContent-Disposition: form-data; name="t"\r\n\r\n{TOKEN}\r\n--b--\r\n'.encode(),
             content_type="multipart/form-data; boundary=b",
         ),
-        'save t from body between "\\"t\\": \\"" "\\""',
+        'save t from body between "\\"t\\": \\"" "\\"" decode json',
         "> ${t}",
     ),
 ]
+
+# The value is BASE64, written in another way here than there.
+BASE64 = "q+aB1/cD2fGh7Kl9=="
+FORM = {"content_type": "application/x-www-form-urlencoded"}
+CODED = [
+    (
+        "from a page to a form",
+        answer(b'<input name=csrf value="q&#43;aB1&#x2F;cD2fGh7Kl9&#x3D;=">', content_type="text/html"),
+        request("POST", "/", b"csrf=q%2BaB1%2FcD2fGh7Kl9%3D%3D&a=1", **FORM),
+        'save csrf from body between "value=\\"" "\\"" decode html encode percent',
+        "+ csrf=${csrf}&a=1",
+    ),
+    (
+        "from a page that need not escape it to a form in small letters",
+        answer(f'<input name=csrf value="{BASE64}">'.encode(), content_type="text/html"),
+        request("POST", "/", b"csrf=q%2baB1%2fcD2fGh7Kl9%3d%3d&a=1", **FORM),
+        'save csrf from body between "value=\\"" "\\"" decode html encode percent',
+        "+ csrf=${csrf}&a=1",
+    ),
+    (
+        "from a script in a page",
+        answer(b'<script>x = {"csrf":"q\\u002baB1\\/cD2fGh7Kl9\\u003D\\u003d"}', content_type="text/html"),
+        request("POST", "/", x_csrf=BASE64),
+        'save x-csrf from body between "\\"csrf\\":\\"" "\\"" decode json',
+        "x-csrf: ${x-csrf}",
+    ),
+    (
+        "from JSON to JSON",
+        answer(b'{"t": "q\\u002baB1\\/cD2fGh7Kl9=="}', content_type="application/json"),
+        request("POST", "/", f'{{"t": "{BASE64}"}}'.encode(), content_type="application/json"),
+        'save t from body between "\\"t\\": \\"" "\\""',
+        '+ {"t": "${t}"}',
+    ),
+    (
+        "from JSON to a path",
+        give({"key": BASE64}),
+        request("GET", "/files/q+aB1%2FcD2fGh7Kl9=="),
+        'save file-id from body between "\\"key\\": \\"" "\\"" decode json encode percent',
+        "> GET /files/${file-id} HTTP/1.1",
+    ),
+    (
+        "from a cookie to a field, as scripts do",
+        answer(set_cookie="XSRF-TOKEN=q%2BaB1%2FcD2fGh7Kl9%3D%3D; Path=/"),
+        request("POST", "/", x_xsrf_token=BASE64),
+        'save x-xsrf-token from field set-cookie between "XSRF-TOKEN=" ";" decode percent',
+        "x-xsrf-token: ${x-xsrf-token}",
+    ),
+    (
+        "from JSON to a cookie",
+        give({"t": BASE64}),
+        request("GET", "/", cookie="a=b; t=q%2BaB1%2FcD2fGh7Kl9%3D%3D"),
+        'save t from body between "\\"t\\": \\"" "\\"" decode json encode percent',
+        "cookie: a=b; t=${t}",
+    ),
+    (
+        "from a link in a page",
+        answer(b'<a href="/x?t=q%2BaB1%2FcD2fGh7Kl9%3D%3D&amp;a=b">', content_type="text/html"),
+        request("GET", "/x?t=q%2BaB1%2FcD2fGh7Kl9%3D%3D&a=b"),
+        'save t from body between "x?t=" "&"',
+        "> GET /x?t=${t}&a=b HTTP/1.1",
+    ),
+    (
+        "from a link in JSON to a field",
+        give({"next": "http://a/?after=q%2BaB1%2FcD2fGh7Kl9%3D%3D"}),
+        request("GET", "/", x_after=BASE64),
+        'save x-after from body between "after=" "\\"" decode percent',
+        "x-after: ${x-after}",
+    ),
+    (
+        "from where something is",
+        answer(status=303, location="/done?code=q%2BaB1%2FcD2fGh7Kl9%3D%3D"),
+        request("GET", "/done?code=q%2BaB1%2FcD2fGh7Kl9%3D%3D"),
+        'save code from field location between "code=" ""',
+        "> GET /done?code=${code} HTTP/1.1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "asked", "save", "taken"), [row[1:] for row in CODED], ids=[row[0] for row in CODED])
+def test_a_value_is_carried_from_one_coding_to_another(given: bytes, asked: bytes, save: str, taken: str) -> None:
+    text, told = carry((request("GET", "/"), given), (asked, answer()))
+    assert save in text.split("\n"), text
+    assert any(taken in line for line in text.split("\n")), text
+    assert len(told) == 1
+
+
+def test_one_value_in_two_codings_is_one_with_two_names() -> None:
+    page = (request("GET", "/"), answer(f'<input name=csrf value="{BASE64}">'.encode(), content_type="text/html"))
+    asked = request("POST", "/", b"csrf=q%2BaB1%2FcD2fGh7Kl9%3D%3D", x_csrf=BASE64, **FORM)
+    text, told = carry(page, (asked, answer()), (asked, answer()))
+    assert told == ["x-csrf from the content of GET / → 2 requests"]
+    assert 'save x-csrf from body between "value=\\"" "\\"" decode html\n' in text
+    assert 'save x-csrf.2 from body between "value=\\"" "\\"" decode html encode percent\n' in text
+    assert (
+        "x-csrf: ${x-csrf}\n> content-type: application/x-www-form-urlencoded\n> Content-Length: ${5+x-csrf.2}\n>\n+ csrf=${x-csrf.2}"
+        in text
+    )
 
 
 @pytest.mark.parametrize(("first", "asked", "save", "taken"), [row[1:] for row in GIVEN], ids=[row[0] for row in GIVEN])
@@ -178,6 +275,13 @@ def test_what_an_answer_gave_is_carried(first: Talk, asked: bytes, save: str, ta
 
 NOT_GIVEN = [
     ("a number", (request("GET", "/"), give({"page": 1, "id": 1})), request("GET", "/items/1?page=1")),
+    ("a part of a longer coded value", (request("GET", "/"), give({"t": f"x{BASE64}"})), request("GET", f"/?t={BASE64}")),
+    (
+        "what the client said first in another coding",
+        (request("GET", f"/?t={BASE64}"), give({"t": BASE64})),
+        request("GET", "/", x_t=BASE64),
+    ),
+    ("a coded moment", (request("GET", "/"), give({"at": "2030-01-01T00:00:00Z"})), request("GET", "/?at=2030-01-01T00%3A00%3A00Z")),
     (
         "a word",
         (request("GET", "/"), give({"done": "true", "kind": "electronics"})),
@@ -294,6 +398,26 @@ def test_a_packed_answer_is_asked_for_unpacked() -> None:
     assert len(told) == 1
     field = (request("GET", "/", accept_encoding="gzip"), answer(b"", content_encoding="gzip", x_t=TOKEN))
     assert "accept-encoding: gzip" in carry(field, (request("GET", f"/?t={TOKEN}"), answer()))[0]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_an_answer_that_is_kept_unpacked_is_read_and_asked_for_so(coding: str) -> None:
+    """As HAR has it."""
+    plain = answer(json.dumps({"t": f"ä{TOKEN}"[1:]}).encode(), content_type="application/json", content_encoding=coding)
+    text, told = carry((request("GET", "/", accept_encoding="gzip, br"), plain), (request("GET", f"/?t={TOKEN}"), answer()))
+    assert "accept-encoding: identity" in text
+    assert len(told) == 1
+    octets = answer(b"\x1b\xff" + TOKEN.encode(), content_type="text/plain", content_encoding=coding)
+    assert carry((request("GET", "/"), octets), (request("GET", f"/?t={TOKEN}"), answer()))[1] == []
+
+
+def test_a_beginning_that_another_value_has_too_hides_none() -> None:
+    """Which word of a value is rare, its words alone do not tell."""
+    other = (request("GET", "/"), give({"key": "prefix-a1b2c3d4"}))
+    given = (request("GET", "/?key=prefix-1"), give({"key": "prefix-z9y8x7w6"}))
+    text, told = carry(other, given, (request("GET", "/?key=prefix-z9y8x7w6"), answer()))
+    assert told == ["key from the content of GET / → 1 request"]
+    assert "/?key=${key}" in text
 
 
 def test_what_is_written_by_hand_is_left_alone() -> None:

@@ -212,6 +212,16 @@ def test_nobody_plays_process_steps_without_a_process() -> None:
     assert set(seen[1:]) == {(0, "exit", ())} and 2 <= len(seen[1:]) <= 21
 
 
+def test_those_that_wait_longest_are_begun_first_and_all_stand_where_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("bridgecheck.conformance.lifetime.AT_ONCE", 1)
+    monkeypatch.setattr(Lifetime, "play", lambda self: begun.append(self.exchange.text.split()[-3].decode()) or (len(begun),))
+    scripts = ("within 20ms", "within 900ms", "within 2s", "within 21ms")
+    lifetimes = [Lifetime(exchange(f"process start\nprocess exit {words}"), targets("uvicorn"), patience=2) for words in scripts]
+    assert play_all(lifetimes, lambda over: None) == [(4,), (2,), (1,), (3,)]
+    assert begun == ["2s", "900ms", "21ms", "20ms"]
+
+
 # --- interrupted -------------------------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from bridgecheck.conformance.bucket import Bucket, buckets
 from bridgecheck.conformance.demand import Demand
 from bridgecheck.conformance.fact import Address, Facts, facts_of
 from bridgecheck.conformance.judge import Play, judge
-from bridgecheck.conformance.minimise import REPLAYS, WIDTH, Session, minimise
+from bridgecheck.conformance.minimise import PLAYS, REPLAYS, ROUND_WAITING, WIDTH, Session, minimise
 from bridgecheck.conformance.tap import MAGIC
 from bridgecheck.conformance.verdict import CANDIDATE
 
@@ -64,9 +64,11 @@ class Plays:
     def __init__(self, shows: Callable[[Session], Play | None]) -> None:
         self.shows = shows
         self.rounds: list[int] = []
+        self.searched: list[list[Session]] = []  # the rounds of the search, without its replays
 
     def __call__(self, sessions: Sequence[Session], fresh: bool) -> list[Play | None]:
         self.rounds.append(len(sessions))
+        self.searched += [] if fresh else [list(sessions)]
         return [self.shows(session) for session in sessions]
 
 
@@ -164,11 +166,10 @@ def test_what_has_another_character_in_its_replays_is_not_handed_out_either() ->
     assert shrunk(TEXT, shows)[0].smallest is None
 
 
-def test_the_search_is_bounded_in_plays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridgecheck.conformance.minimise.PLAYS", 20)
+def test_the_search_is_bounded_in_plays() -> None:
     text = TEXT.replace("+ 0123456789", "+ " + "0123456789" * 40).replace("Length: 10", "Length: 400")
     bucket, plays = found(text, differs(True)), Plays(lambda session: differs(sent(session[-1]).count(b"9") >= 17))
-    assert minimise([bucket], plays, lambda line: None) == {bucket.name: 20}
+    assert minimise([bucket], plays, lambda line: None, 20) == {bucket.name: 20}
     assert 20 < sum(plays.rounds) < 20 * WIDTH and max(plays.rounds) == WIDTH
     assert bucket.smallest is not None
 
@@ -186,6 +187,64 @@ def test_buckets_that_begin_with_one_exchange_share_its_plays() -> None:
     alone = Plays(lambda session: differs(True))
     minimise([found(TEXT, differs(True))], alone, lambda line: None)
     assert plays.rounds == alone.rounds and one.shortest.exchange.text == two.shortest.exchange.text
+
+
+def test_what_was_played_for_one_bucket_is_not_played_again_for_another() -> None:
+    """One needs what is asked first as long as fields are there, the other does not: they come to the same, but not in the same round."""
+
+    def shows(session: Session) -> Play:
+        data = sent(session[-1])
+        own = [(b"x-own", b"1")] if b"POST" in data and (b"/first" in data or b"X-" not in data) else []
+        two = [(b"x-two", b"1")] if b"POST" in data else []
+        return Play(facts(), facts(), facts(fields=[*own, *two]))
+
+    both = judge([Play(facts(), facts(), facts(fields=[(b"x-own", b"1"), (b"x-two", b"1")]))] * 4)
+    found = buckets([(tuple(parse(MAGIC + TEXT.encode(), "test")), "recorded", both)])
+    together, apart = Plays(shows), [Plays(shows) for _ in found]
+    minimise(found, together, lambda line: None)
+    smallest = [bucket.shortest.exchange.text for bucket in found]
+    for bucket, plays in zip(found, apart, strict=True):
+        bucket.smallest = None
+        minimise([bucket], plays, lambda line: None)
+    asked = [tuple(exchange.text for exchange in session) for sessions in together.searched for session in sessions]
+    assert len(found) == 2 and smallest == [bucket.shortest.exchange.text for bucket in found]
+    assert len(asked) == len(set(asked)) < sum(len(sessions) for plays in apart for sessions in plays.searched)
+
+
+def test_what_is_found_one_by_one_is_tried_together() -> None:
+    """Every other field is needed. Those between them go in one play, not in four."""
+    text = TEXT.replace("?a=1&b=2", "")
+    bucket, plays, _ = shrunk(text, lambda session: differs(all(b"X-%d" % number in sent(session[-1]) for number in (0, 2, 4, 6))))
+    assert sent(bucket.shortest.exchange) == b"POST /items HTTP/1.1\r\nHost: a\r\nX-0: 0\r\nX-2: 2\r\nX-4: 4\r\nX-6: 6\r\n\r\n"
+    assert len(plays.searched) <= 8
+
+
+def test_exchanges_that_wait_do_not_hold_up_the_others_and_have_few_rounds() -> None:
+    slow, quick = found(TEXT.replace("end next", "end open 50ms"), differs(True)), found(TEXT, differs(True))
+    plays = Plays(lambda session: differs(b"X-5" in sent(session[-1]) and b"9" in sent(session[-1])))
+    minimise([slow, quick], plays, lambda line: None)
+    first, *later = [sum(b"end open" in session[-1].text for session in sessions) for sessions in plays.searched]
+    assert WIDTH < first < len(plays.searched[0])  # with its first candidates, and beside the other
+    rounds = [count for count in later if count]
+    assert later == [0] * (len(later) - len(rounds)) + rounds and len(later) > len(rounds) + 2
+    assert len(rounds) < PLAYS / ROUND_WAITING
+    assert len(sent(slow.shortest.exchange)) < len(sent(slow.found.exchange)) / 2
+
+
+@pytest.mark.parametrize("begin", [1, 2])
+def test_what_turns_out_to_wait_comes_last_too(begin: int) -> None:
+    """Nothing in it says so, but there is no answer: to it, or once something was left out."""
+    mute, quick = found(TEXT.replace("big", "mute"), differs(True)), found(TEXT, differs(True))
+
+    def shows(session: Session) -> Play:
+        waits = session[-1].name == "mute" and (begin == 1 or len(session[-1].text) < len(mute.found.exchange.text) - 20)
+        return Play(*(facts(fields=own, end="silent" if waits else "open") for own in ([], [], [(b"x-own", b"1")])))
+
+    plays = Plays(shows)
+    minimise([mute, quick], plays, lambda line: None)
+    names = [{session[-1].name for session in sessions} for sessions in plays.searched]
+    assert names[:begin] == [{"mute", "big"}] * begin and {"mute"} in names[begin:]
+    assert names[begin:] == sorted(names[begin:], key=lambda named: "mute" in named) and {"mute", "big"} not in names[begin:]
 
 
 def test_what_comes_and_goes_and_what_has_its_own_start_is_left_alone() -> None:

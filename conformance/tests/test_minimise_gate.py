@@ -79,6 +79,17 @@ def test_without_it_the_exchange_is_as_it_was_played(folder: Path) -> None:
     assert json.loads((folder / "bridgecheck-report" / "run.json").read_text())["minimised"] == {}
 
 
+def test_the_findings_are_the_same_with_it_and_without(folder: Path) -> None:
+    """Only what shows them differs: signatures, verdicts, severities and all else that is reported of them stay."""
+    command = ("apps:good", "--candidate", "uvicorn:http=h11", "--twin", "off", "--traffic", "own.exchange")
+    for name, smaller in (("with", True), ("without", False)):
+        gate(*command, "--report", name, cwd=folder, minimise=smaller)
+    reports = [json.loads((folder / name / "report.json").read_text().replace(f"{name}/", "")) for name in ("with", "without")]
+    assert reports[0]["buckets"] and reports[0] == reports[1]
+    sizes = json.loads((folder / "with" / "run.json").read_text())["minimised"].values()
+    assert any(size["after"] != size["before"] for size in sizes)
+
+
 def test_two_runs_find_the_same_smallest_exchanges_whatever_the_jobs(folder: Path) -> None:
     for name, jobs in (("one", "1"), ("two", "24")):
         command = ("apps:good", "--candidate", "uvicorn:http=h11", "--twin", "off", "--traffic", "own.exchange", "--jobs", jobs)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.reduction import KINDS, MAGIC, START, Opaque, exchanges, messages, reductions, scripts, size
+from bridgecheck.conformance.reduction import KINDS, MAGIC, START, Opaque, exchanges, messages, reductions, scripts, size, together
 
 SAVE = 'save v from body between "" ""'
 HEAD = "exchange one\nrules: FR-LEN-07\nmust: response.status = 200\n"
@@ -47,6 +47,17 @@ def test_taken_apart_and_put_together_it_is_the_same() -> None:
         (e.name, e.meta, e.sends, [step[1:] for step in e.steps]) for e in given
     ]
     assert again[1].meta == {"origin": "hand", "needs": "websocket"}
+
+
+def test_reductions_are_made_together_and_lead_on_from_the_last() -> None:
+    """Parameters y and z, and two runs of the field's value; its other runs are then where the first of these was."""
+    taken = scripts(session(REQUEST))
+    names = [kind.name for kind in KINDS]
+    parameters, values = names.index("parameters"), names.index("values")
+    cursor, both = together(taken, [(parameters, 1, 1), (parameters, 1, 2), (values, 4, 0), (values, 1, 2), (values, 2, 8)])
+    (exchange,) = exchanges(both, "") or ()
+    assert sent([exchange]) == b"GET /a?x=1 HTTP/1.1\r\nHost: a\r\nX-Long: 89abcdef\r\n\r\n"
+    assert cursor == (values, 2, 4)
 
 
 def test_what_cannot_be_cut_into_is_refused() -> None:
@@ -135,6 +146,12 @@ def test_a_body_goes_with_what_frames_it() -> None:
 def test_chunks_stay_well_formed() -> None:
     data = sent(smallest(CHUNKED, "content", lambda data: b"f" in data.partition(b"\r\n\r\n")[2]))
     assert data == b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nf\r\n0\r\nX-Trailer: 1\r\n\r\n"
+
+
+def test_of_chunks_that_are_all_gone_the_last_one_is_no_content() -> None:
+    """Cut into, it would leave a request that does not end, for which a server waits."""
+    empty = CHUNKED.replace("> 4\n> abcd\n> 3;x=y\n> efg\n", "")
+    assert sent(smallest(empty, "content", lambda data: True)) == sent(session(empty))
 
 
 def test_chunks_that_are_not_well_formed_are_any_bytes() -> None:

@@ -1,11 +1,12 @@
 """Where secrets stand in requests, what stands for them afterwards, and which answers give them again."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from bridgecheck.conformance.har import Entry
-from bridgecheck.conformance.secret import Parts, Rewritten, Save, Secrets
+from bridgecheck.conformance.secret import Secrets
 
 LONG = "s3cret-value-0001"
 OTHER = "an0ther-value-002"
@@ -19,18 +20,21 @@ def asks(
     return Entry("entry 1", datetime.now(UTC), "", method, "shop.test", target, given, content, 200, list(answered), answer)
 
 
-def shown(parts: Parts) -> str:
-    return "".join(part.decode("utf-8", "surrogateescape") if isinstance(part, bytes) else f"${{{part}}}" for part in parts)
+def shown(text: str | bytes) -> str:
+    """Without the mark that each stand-in has behind its name."""
+    text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+    return re.sub("(scrubbed-[a-z0-9-]*?)-(?:[a-p][0-9]){3}", r"\1", text)
 
 
-def rewritten(*entries: Entry, environment: dict[str, str] | None = None, **options) -> tuple[Secrets, list[Rewritten]]:
-    secrets = Secrets(environment=environment, **options)
-    secrets.look_through(entries)
-    return secrets, [secrets.rewrite(entry) for entry in entries]
+def scrubbed(*entries: Entry, environment: dict[str, str] | None = None, **options) -> tuple[Secrets, list[Entry]]:
+    secrets = Secrets(**options)
+    found = secrets.scrubbed(entries)
+    secrets.give(environment or {}, found, ())
+    return secrets, secrets.scrubbed(entries)
 
 
-def fields(request: Rewritten) -> list[tuple[str, str]]:
-    return [(name, shown(parts)) for name, parts in request.fields]
+def fields(entry: Entry) -> list[tuple[str, str]]:
+    return [(name, shown(value)) for name, value in entry.fields]
 
 
 @pytest.mark.parametrize(
@@ -48,14 +52,14 @@ def fields(request: Rewritten) -> list[tuple[str, str]]:
     ],
 )
 def test_fields(given: tuple[str, str], left: str) -> None:
-    _, [request] = rewritten(asks("/", given))
+    _, [request] = scrubbed(asks("/", given))
     assert fields(request) == [(given[0], left)]
 
 
 @pytest.mark.parametrize(
     ("target", "left"),
     [
-        ("/a?access_token=x%2Fy&b=c", "/a?access_token=scrubbed-access-token&b=c"),
+        ("/a?access_token=x%2Fy&b=c", "/a?access_token=scrubbed-access-token%2F&b=c"),
         ("/a?api-key=&b", "/a?api-key=&b"),
         ("/a?author=me&pinned=1&tag=x", "/a?author=me&pinned=1&tag=x"),
         ("/a?pin=1234", "/a?pin=scrubbed-pin"),
@@ -64,7 +68,7 @@ def test_fields(given: tuple[str, str], left: str) -> None:
     ],
 )
 def test_targets(target: str, left: str) -> None:
-    _, [request] = rewritten(asks(target))
+    _, [request] = scrubbed(asks(target))
     assert shown(request.target) == left
 
 
@@ -93,18 +97,18 @@ FORM, JSON, PARTS = "application/x-www-form-urlencoded", "application/problem+js
     ],
 )
 def test_contents(kind: str, content: str, left: str) -> None:
-    _, [request] = rewritten(asks("/", content=content.encode(), kind=kind))
+    _, [request] = scrubbed(asks("/", content=content.encode(), kind=kind))
     assert shown(request.content) == left
 
 
 def test_octets_that_are_no_text_stay() -> None:
     octets = bytes(range(256))
-    _, [request] = rewritten(asks("/", content=octets, kind="application/json"))
-    assert request.content == [octets]
+    _, [request] = scrubbed(asks("/", content=octets, kind="application/json"))
+    assert request.content == octets
 
 
 def test_the_same_secret_has_the_same_name_and_is_one_everywhere() -> None:
-    _, requests = rewritten(
+    _, requests = scrubbed(
         asks("/", ("Authorization", f"Bearer {LONG}")),
         asks(f"/x/{LONG}?y={LONG}", ("X-Copy", f"[{LONG}]"), content=f"<{LONG}>".encode(), kind="text/xml"),
         asks("/", ("Authorization", f"Bearer {OTHER}")),
@@ -117,91 +121,112 @@ def test_the_same_secret_has_the_same_name_and_is_one_everywhere() -> None:
 
 
 def test_a_short_secret_is_one_only_where_its_name_says_so() -> None:
-    _, requests = rewritten(asks("/?password=12", ("X-Number", "12")))
+    _, requests = scrubbed(asks("/?password=12", ("X-Number", "12")))
     assert fields(requests[0]) == [("X-Number", "12")]
 
 
 def test_names_stay_the_same_in_the_next_file() -> None:
     names: dict[str, str] = {}
-    rewritten(asks(f"/?token={LONG}"), names=names)
-    _, [request] = rewritten(asks(f"/?token={OTHER}&token={LONG}"), names=names)
+    scrubbed(asks(f"/?token={LONG}"), names=names)
+    _, [request] = scrubbed(asks(f"/?token={OTHER}&token={LONG}"), names=names)
     assert shown(request.target) == "/?token=scrubbed-token-2&token=scrubbed-token"
 
 
 def test_the_environment_gives_secrets_as_their_place_writes_them() -> None:
     environment = {"BRIDGECHECK_SECRET_PASSWORD": 'a&"ä'}
     form = asks("/", content=b"password=guess", kind=FORM)
-    secrets, [request] = rewritten(form, environment=environment)
+    secrets, [request] = scrubbed(form, environment=environment)
     assert shown(request.content) == "password=a%26%22%C3%A4"
     assert [secret.variable for secret in secrets.found.values()] == ["BRIDGECHECK_SECRET_PASSWORD"]
-    _, [request] = rewritten(asks("/", content=b'{"password":"guess"}', kind=JSON), environment=environment)
+    _, [request] = scrubbed(asks("/", content=b'{"password":"guess"}', kind=JSON), environment=environment)
     assert shown(request.content) == '{"password":"a&\\"\\u00e4"}'
 
 
 def test_names_can_be_added_and_taken_away() -> None:
     entry = asks("/?color=red&token=t", ("Cookie", "theme=dark; id=1"), ("X-Own", "own"))
-    _, [request] = rewritten(entry, extra=["Color", "x-own"], kept=["TOKEN", "theme"])
+    _, [request] = scrubbed(entry, extra=["Color", "x-own"], kept=["TOKEN", "theme"])
     assert shown(request.target) == "/?color=scrubbed-color&token=t"
     assert fields(request) == [("Cookie", "theme=dark; id=scrubbed-cookie-id"), ("X-Own", "scrubbed-x-own")]
 
 
-USE = asks("/me", ("Authorization", f"Bearer {LONG}"))
+HTML = "text/html; charset=utf-8"
 
 
 @pytest.mark.parametrize(
-    ("answered", "answer", "save"),
+    ("kind", "content", "left"),
     [
-        ([], f'{{"token_type":"bearer","access_token":"{LONG}"}}', Save("bearer", "", '"access_token":"', '"')),
-        ([], f'<input name="t" value="{LONG}">', Save("bearer", "", 'value="', '"')),
-        ([], f"other x={LONG}\nx={LONG}", Save("bearer", "", "other x=", "\n")),
-        ([], LONG, Save("bearer", "", "", "")),
-        ([("Location", f"/done?key={LONG}&a=b")], "", Save("bearer", "location", "key=", "&")),
-        ([("X-A", "value"), ("x-a", f"v={LONG}")], "", Save("bearer", "x-a", "v=", "")),
-        ([], "nothing", None),
+        (JSON, f'{{"access_token":"{LONG}","expires_in":60}}', '{"access_token":"scrubbed-access-token","expires_in":60}'),
+        (JSON, '{"pin": 1234, "n": [{"clientSecret":"x"}]}', '{"pin": 1, "n": [{"clientSecret":"scrubbed-clientsecret"}]}'),
+        (JSON, f'["{JWT}"]', '["scrubbed-jwt"]'),
+        (JSON, '{"token": "\\q", "password": "abc"}', '{"token": "\\q", "password": "scrubbed-password"}'),
+        (HTML, f'<input type=hidden value="{LONG}" name="csrf">', '<input type=hidden value="scrubbed-csrf" name="csrf">'),
+        (HTML, "<META name='csrf' content='a'><meta name=b>", "<META name='csrf' content='scrubbed-csrf'><meta name=b>"),
+        (HTML, '<script>state = {"apiKey": "abc"}</script>', '<script>state = {"apiKey": "scrubbed-apikey"}</script>'),
+        ("text/plain", f"see {JWT}.", "see scrubbed-jwt."),
     ],
-)
-def test_an_answer_gives_it_again(answered: list[tuple[str, str]], answer: str, save: Save | None) -> None:
-    secrets, requests = rewritten(asks("/login", answered=answered, answer=answer), USE)
-    assert secrets.saves == ({0: [save]} if save else {})
-    assert fields(requests[1]) == [("Authorization", "Bearer ${bearer}" if save else "Bearer scrubbed-bearer")]
-    assert requests[1].givers == ({0} if save else frozenset())
+)  # fmt: skip
+def test_answers(kind: str, content: str, left: str) -> None:
+    _, [entry] = scrubbed(asks(answer=content, answered=[("Content-Type", kind)]))
+    assert shown(entry.answer) == left
 
 
 @pytest.mark.parametrize(
-    ("lines", "save"),
+    ("given", "left"),
     [
-        (["sid=7; Path=/"], Save("cookie-sid", "set-cookie", "sid=", ";")),
-        (["sid=7"], Save("cookie-sid", "set-cookie", "sid=", "")),
-        (["a=1", "sid=7; Secure"], Save("cookie-sid", "set-cookie", "sid=", ";")),
-        (["oldsid=8;", "sid=7;"], None),  # where a player would look, another one stands
-        (["sid=77;"], None),
+        (("Set-Cookie", f"session={LONG}; Path=/"), "session=scrubbed-cookie-session; Path=/"),
+        (("set-cookie", "sid=7"), "sid=scrubbed-cookie-sid"),
+        (("Location", f"https://a.test/done?token={LONG}&b=c#id_token=x"), "https://a.test/done?token=scrubbed-token&b=c#id_token=scrubbed-id-token"),
+        (("X-CSRF-Token", "t"), "scrubbed-x-csrf-token"),
+        (("ETag", '"1"'), '"1"'),
     ],
-)
-def test_a_cookie_comes_from_where_it_was_set(lines: list[str], save: Save | None) -> None:
-    secrets, _ = rewritten(asks("/", answered=[("Set-Cookie", line) for line in lines]), asks("/", ("Cookie", "sid=7")))
-    assert secrets.saves == ({0: [save]} if save else {})
+)  # fmt: skip
+def test_fields_of_answers(given: tuple[str, str], left: str) -> None:
+    _, [entry] = scrubbed(asks(answered=[given]))
+    assert [shown(value) for _, value in entry.answered] == [left]
 
 
-def test_the_last_answer_before_gives_it_and_none_behind() -> None:
-    login = asks("/login", answer=f'{{"t":"{LONG}"}}')
-    secrets, _ = rewritten(login, login, USE, login)
-    assert list(secrets.saves) == [1]
-    secrets, _ = rewritten(USE, login)
-    assert secrets.saves == {}
+def test_what_an_answer_gave_is_the_same_in_the_request() -> None:
+    login = asks("/login", answer=f'{{"t":"{LONG}"}}', answered=[("Set-Cookie", "sid=7")])
+    _, [login, used] = scrubbed(login, asks("/me", ("Authorization", f"Bearer {LONG}"), ("Cookie", "sid=7")))
+    [(_, bearer), (_, cookie)] = used.fields
+    assert login.answer == f'{{"t":"{bearer.removeprefix("Bearer ")}"}}'
+    assert login.answered == [("Set-Cookie", cookie)]
 
 
-def test_what_it_looks_for_holds_no_other_secret() -> None:
-    answer = f"{OTHER}{LONG}"
-    secrets, _ = rewritten(asks(f"/?token={OTHER}", answer=answer), USE)
-    assert OTHER not in repr(secrets.saves)
+def test_a_stand_in_is_written_as_the_secret_was() -> None:
+    """So that what has to be coded is still to be seen."""
+    value = "aB1+cD2/eF3="
+    page = asks("/", answer=f"<b>{value.replace('=', '&#x3D;')}</b>", answered=[("Set-Cookie", "t=aB1%2bcD2%2feF3%3d")])
+    answer = asks("/", answer=value.replace("/", "\\/"))
+    form = asks("/", content=b"token=aB1%2BcD2%2FeF3%3D", kind=FORM)
+    _, [page, answer, form] = scrubbed(page, answer, form)
+    mark = page.answer.removeprefix("<b>scrubbed-token-").partition("+")[0]
+    assert re.fullmatch("(?:[a-p][0-9]){3}", mark)
+    assert page.answer == f"<b>scrubbed-token-{mark}+/&#x3D;</b>"
+    assert page.answered == [("Set-Cookie", f"t=scrubbed-token-{mark}%2b%2f%3d")]
+    assert answer.answer == f"scrubbed-token-{mark}+\\/="
+    assert form.content == f"token=scrubbed-token-{mark}%2B%2F%3D".encode()
 
 
-def test_a_saved_secret_that_is_written_in_another_way_is_not_taken() -> None:
-    """The value would stand there as the answer has it."""
-    _, requests = rewritten(asks("/", answer='{"t":"a/b/c/d/e"}'), asks("/?token=a%2Fb%2Fc%2Fd%2Fe"))
-    assert shown(requests[1].target) == "/?token=scrubbed-token"
+def test_an_answer_that_shows_a_secret_in_some_other_way_is_not_kept() -> None:
+    shown_as = "".join(f"&#{ord(character):05};" for character in LONG)  # letters, too
+    _, entries = scrubbed(asks(f"/?token={LONG}"), asks(answer=f"<p>{shown_as}"), asks(answer="<p>a &amp; b"))
+    assert [entry.answer for entry in entries] == ["", "", "<p>a &amp; b"]
 
 
-def test_a_saved_secret_stands_in_a_content() -> None:
-    _, requests = rewritten(asks("/", answer=f'{{"t":"{LONG}"}}'), asks("/", content=f"token={LONG}".encode(), kind=FORM))
-    assert requests[1].content == [b"token=", "token"]
+def test_what_is_carried_is_not_missing_and_not_given() -> None:
+    entry = asks(f"/?token={LONG}&password={OTHER}")
+    secrets = Secrets()
+    [left] = secrets.scrubbed([entry])
+    token = left.target.partition("token=")[2].partition("&")[0]
+    environment = {"BRIDGECHECK_SECRET_TOKEN": "mine"}
+    assert [secret.name for secret in secrets.give(environment, [left], {token})] == ["password"]
+    assert shown(secrets.scrubbed([entry])[0].target) == "/?token=scrubbed-token&password=scrubbed-password"
+    assert [secret.name for secret in secrets.give(environment, [left], ())] == ["password"]
+    assert shown(secrets.scrubbed([entry])[0].target) == "/?token=mine&password=scrubbed-password"
+
+
+def test_a_secret_of_an_answer_alone_is_not_missing() -> None:
+    secrets, _ = scrubbed(asks(answer='{"token": "abc"}'))
+    assert [secret.name for secret in secrets.found.values()] == ["token"]
+    assert secrets.give({}, secrets.scrubbed([asks()]), ()) == []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -276,6 +277,16 @@ def test_what_does_not_stop_by_itself_is_killed_with_its_descendants(made: list[
     target.stop()
     assert running(family) == []
     target.stop()  # once is enough, twice is allowed
+
+
+def test_where_nothing_is_lost_nothing_is_waited_for(made: list[Target], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TERM_PATIENCE", 60)
+    target = make(made, STUBBORN, app=replace(SERVED, disposable=True))
+    target.start()
+    family = until(lambda: len(pids(target.pid)) == 2 and pids(target.pid))
+    begin = time.monotonic()
+    target.stop()
+    assert running(family) == [] and time.monotonic() - begin < 30
 
 
 def test_a_target_can_be_started_again_after_it_died(made: list[Target]) -> None:

@@ -15,6 +15,7 @@ struct wrong {
 static const char first_line[] = "the first line of an exchange file is \"bridgecheck-exchange 1\"";
 static const char crlf[] = "the line ends with CR LF; lines of an exchange file end with LF alone";
 static const char wait_form[] = "a wait needs one of response, head, body, interim, call, closed, frame, message";
+static const char save_coding[] = "behind a save's texts stand only \"decode CODING\" and then \"encode CODING\"";
 static const char save_form[] = "a save is written: save NAME from body between TEXT TEXT, or: save NAME from field NAME between TEXT TEXT";
 static const char frame_form[] = "a frame is one of text, binary, continuation, ping, pong, close, opcode";
 static const char process_form[] = "a process step is one of start, signal, exit";
@@ -213,7 +214,13 @@ static const struct wrong WRONG[] = {
     {SEND "save a from body after x y\n", 6, 18, save_form},
     {SEND "save a from body between\n", 6, 25, "the text before the value is missing"},
     {SEND "save a from body between x\n", 6, 27, "the text after the value is missing; \"\" means up to the end"},
-    {SEND "save a from body between x y z\n", 6, 30, "nothing may follow this step"},
+    {SEND "save a from body between x y z\n", 6, 30, save_coding},
+    {SEND "save a from body between x y decode\n", 6, 36, "a coding is missing: percent, json or html"},
+    {SEND "save a from body between x y decode none\n", 6, 37, "a coding is percent, json or html"},
+    {SEND "save a from body between x y decode json encode xml\n", 6, 49, "a coding is percent, json or html"},
+    {SEND "save a from body between x y encode json decode json\n", 6, 42, save_coding},
+    {SEND "save a from body between x y decode json html\n", 6, 42, save_coding},
+    {SEND "save a from body between x y decode \"json\"\n", 6, 37, "a quote stands only around the whole of a text"},
     {SEND "save a from body between \"x y\n", 6, 30, "no closing quote"},
     {SEND "save a from body between \"x\\\" y\n", 6, 32, "no closing quote"},
     {SEND "save a from body between \"x\"y\n", 6, 29, "a space must follow the closing quote"},

@@ -203,6 +203,8 @@ static void saves_test(void **state) {
         assert_text(&save->field, saves[i].field);
         assert_bytes(&save->before, saves[i].before, saves[i].before_size);
         assert_text(&save->after, saves[i].after);
+        assert_int_equal(save->decode, i == 2 ? EXCHANGE_CODING_HTML : EXCHANGE_CODING_NONE);
+        assert_int_equal(save->encode, i == 2 ? EXCHANGE_CODING_PERCENT : EXCHANGE_CODING_NONE);
     }
 }
 

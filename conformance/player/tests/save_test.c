@@ -54,6 +54,55 @@ static void test_what_stands_between_two_texts(void **state) {
     }
 }
 
+static void test_what_was_saved_is_coded(void **state) {
+    (void)state;
+    static const struct {
+        enum exchange_coding decode, encode;
+        const char *after, *value;
+    } cases[] = {
+        {EXCHANGE_CODING_NONE, EXCHANGE_CODING_NONE, "!", "a\\u002b&#x3D;%3D"},
+        {EXCHANGE_CODING_JSON, EXCHANGE_CODING_NONE, "!", "a+&#x3D;%3D"},
+        {EXCHANGE_CODING_HTML, EXCHANGE_CODING_PERCENT, "!", "a%5Cu002b%3D%253D"},
+        {EXCHANGE_CODING_PERCENT, EXCHANGE_CODING_JSON, "!", "a\\\\u002b&#x3D;="},
+        {EXCHANGE_CODING_NONE, EXCHANGE_CODING_HTML, "!", "a\\u002b&amp;#x3D;%3D"},
+        {EXCHANGE_CODING_JSON, EXCHANGE_CODING_PERCENT, "a", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct response_reader reader;
+        struct saved saved = {0};
+        struct exchange_step save = step("x", "", cases[i].after);
+        save.decode = cases[i].decode;
+        save.encode = cases[i].encode;
+        read_answer(&reader, "HTTP/1.1 204 No Content\r\nX: a\\u002b&#x3D;%3D!\r\n\r\n");
+        assert_int_equal(save_step(&saved, &save, &reader), 1);
+        expect(&saved, cases[i].value);
+        saved_clear(&saved);
+        response_reader_free(&reader);
+    }
+}
+
+static void test_coded_with_each_allocation_failing(void **state) {
+    (void)state;
+    struct response_reader reader;
+    struct exchange_step save = step("x", "", "");
+    save.encode = EXCHANGE_CODING_PERCENT;
+    read_answer(&reader, "HTTP/1.1 204 No Content\r\nX: =\r\n\r\n");
+    for (size_t failing_at = 1;; failing_at++) {
+        struct failing failing = {.failing = failing_at};
+        struct exchange_allocator allocator = failing_allocator(&failing);
+        struct saved saved = {.allocator = &allocator};
+        int kept = save_step(&saved, &save, &reader);
+        expect(&saved, kept == 1 ? "%3D" : "");
+        saved_clear(&saved);
+        assert_int_equal(failing.live, 0);
+        if (kept == 1)
+            break;
+        assert_int_equal(kept, -1);
+        assert_true(failing_at < 10);
+    }
+    response_reader_free(&reader);
+}
+
 static void test_only_a_complete_response_counts(void **state) {
     (void)state;
     struct response_reader reader;
@@ -88,6 +137,8 @@ static void test_each_allocation_failing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_stands_between_two_texts),
+        cmocka_unit_test(test_what_was_saved_is_coded),
+        cmocka_unit_test(test_coded_with_each_allocation_failing),
         cmocka_unit_test(test_only_a_complete_response_counts),
         cmocka_unit_test(test_each_allocation_failing),
     };
