@@ -32,8 +32,6 @@ from .weight import at_least, quirks
 REPLAYS = 3
 STATUSES_AGREE = 0.95  # of the recorded statuses, on the reference; below that the traffic does not fit the app
 
-SESSIONS_AGREE = 0.5  # of the recorded sessions that begin on fresh state: those whose statuses all come back are what a verdict rests on
-
 LOST_NAMED = 5  # exchanges that could not be played, named in the report
 CHUNK = 500  # exchanges that are played before the next look at what differs
 
@@ -322,7 +320,7 @@ class Gate:
     def _earned(self, tap: Tap, result: Result) -> None:
         """What would make a "same" worthless: nothing answered, calls that no trace shows, traffic of another app."""
         answered = agreed = recorded = 0
-        aside = self._aside(tap, result)
+        aside = _aside(tap, result)
         traced = [0] * (3 if self.plan.twin else 2)
         succeeded = [0] * len(traced)
         for index, (session, played) in enumerate(zip(tap.sessions, result.facts, strict=True)):
@@ -336,9 +334,7 @@ class Gate:
                 calls = any(path == "call" for _, path in facts[0])
                 if success and not calls:
                     self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
-                if index in aside:
-                    continue
-                answered += (calls and success) or case.echoed(facts[0])
+                answered += index not in aside and ((calls and success) or case.echoed(facts[0]))
                 if "status" in exchange.meta:
                     recorded += 1
                     agreed += fits(exchange, facts[0])
@@ -352,23 +348,19 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
             self.unearned += [f"  {line}" for line in misfits(_of_reference(tap, result))]
+        elif aside:
+            fresh = sum(map(begins_fresh, tap.sessions))
+            kind = f"{len(aside)} of {fresh} sessions that begin on fresh state"
+            self.not_tried.append(f"{tap.name}: {kind}: recorded of another app or state, so the verdict does not rest on them:")
+            self.not_tried += [f"  {line}" for line in aside.values()]
         self.unearned.extend(result.untraced[:5])
 
-    def _aside(self, tap: Tap, result: Result) -> set[int]:
-        """Of the sessions that begin on fresh state, those that were recorded of another app, or another state, than the gate has: a
-        test makes what it needs. What differs in them is a difference like any other, but "same" does not rest on them, which is said."""
-        fresh = [index for index, session in enumerate(tap.sessions) if begins_fresh(session)]
-        played = list(_of_reference(tap, result))
-        other = {index: line for index in fresh if (line := misfit(played[index]))}
-        if len(fresh) - len(other) < len(fresh) * SESSIONS_AGREE:
-            fit = f"{len(fresh) - len(other)} of {len(fresh)} sessions that begin on fresh state"
-            self.unearned.append(f"{tap.name}: the reference gave all recorded statuses in {fit}; this traffic is not of this app")
-            self.unearned += [f"  {line}" for line in misfits(played[index] for index in fresh)]
-        elif other:
-            kind = f"{len(other)} of {len(fresh)} sessions that begin on fresh state"
-            self.not_tried.append(f"{tap.name}: {kind}: recorded of another app or state, so the verdict does not rest on them:")
-            self.not_tried += [f"  {tap.sessions[index][0].session}: {line}" for index, line in other.items()]
-        return set(other)
+
+def _aside(tap: Tap, result: Result) -> dict[int, str]:
+    """Of the sessions that begin on fresh state those that were recorded of another app, or another state, than the gate has, each with the
+    line that says so: a test may make what it needs. What differs in them is a difference like any other."""
+    played = enumerate(_of_reference(tap, result))
+    return {index: line for index, session in played if begins_fresh(tap.sessions[index]) and (line := misfit(session))}
 
 
 def _of_reference(tap: Tap, result: Result) -> Iterator[list[Played]]:

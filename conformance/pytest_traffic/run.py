@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from .carried import long_options
-from .child import Child
 from .comparison import Round, Run, suspects, verdict
+from .guarded import Guarded
 from .identity import identities
 from .journal import Test, read
 from .outcome import Outcome
@@ -118,12 +118,12 @@ class Comparing:
             # With "=", or pytest takes a file that is there for one of tests, and looks for its root from there.
             command += [f"--bridgecheck-run={server}", f"--bridgecheck-journal={journal}", f"--bridgecheck-only={only}"]
             where = self._config.invocation_params.dir
-            with output.open("wb") as out, Child(command, where, self._environment, out.fileno()) as child:
-                self._watch(child, journal)
+            with output.open("wb") as out, Guarded(command, self._environment, where, out.fileno()) as process:
+                self._watch(process, journal)
             said = output.read_text("utf-8", "replace").splitlines()
             came = {names[test.name]: replace(test, name=names[test.name]) for test in read(journal).values()}
-            assert child.code is not None
-            return child.code, "\n".join(said[-20:]), came
+            assert process.code is not None
+            return process.code, "\n".join(said[-20:]), came
 
     def _own(self, folder: Path) -> list[str]:
         """What the user's run writes elsewhere is not written over by these."""
@@ -136,10 +136,10 @@ class Comparing:
             own.append("--no-cov")
         return own
 
-    def _watch(self, child: Child, journal: Path) -> None:
+    def _watch(self, process: Guarded, journal: Path) -> None:
         """Until it ends, or its journal has not grown for as long as a test may take."""
         size, since = -1, time.monotonic()
-        while not child.wait(_POLL):
+        while not process.ended(_POLL):
             if journal.stat().st_size != size:
                 size, since = journal.stat().st_size, time.monotonic()
             if time.monotonic() - since > self._patience:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -134,15 +133,6 @@ def anyio_backend():
 
 
 def run(folder: Path, suite: str, *options: str, conftest: str = "") -> subprocess.CompletedProcess[str]:
-    process = begin(folder, suite, *options, conftest=conftest)
-    try:
-        said, complained = process.communicate(timeout=200)
-    finally:
-        process.kill()
-    return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
-
-
-def begin(folder: Path, suite: str, *options: str, conftest: str = "", stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     (folder / "small.py").write_text(APP, "utf-8")
     (folder / "conftest.py").write_text(conftest, "utf-8")
     (folder / "test_small.py").write_text(suite, "utf-8")
@@ -150,7 +140,7 @@ def begin(folder: Path, suite: str, *options: str, conftest: str = "", stdout: i
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=stdout, stderr=stdout, text=True)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200)
 
 
 # A server that is uvicorn, but for what it does to some responses: an adapter that only these tests have.
@@ -318,53 +308,6 @@ def test_loading_the_plugin_imports_nothing_else() -> None:
     names = [name for name in eval(said) if "editable" not in name]
     room = "bridgecheck.conformance.pytest_traffic"
     assert names == ["bridgecheck", "bridgecheck.conformance", room, f"{room}.plugin"]
-
-
-LEFT = """
-import os
-import socket
-import sys
-import time
-from pathlib import Path
-
-from starlette.testclient import TestClient
-import small
-
-def test_that_goes_on():
-    client = TestClient(small.app)
-    client.get("/items")
-    if any(word.startswith("--bridgecheck-run") for word in sys.argv):
-        helper = os.fork()
-        if not helper:
-            os.setsid()
-            time.sleep(100)
-            os._exit(0)
-        Path("running.part").write_text(f"{os.getpid()} {helper}")
-        Path("running.part").rename("running")
-        time.sleep(100)
-"""
-
-
-def test_nothing_outlives_a_pytest_that_is_killed(tmp_path: Path) -> None:
-    process = begin(tmp_path, LEFT, "--bridgecheck-candidate", "bridge", stdout=subprocess.DEVNULL)
-    running, deadline = tmp_path / "running", time.monotonic() + 60
-    while not running.exists() and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.05)
-    pids = [int(word) for word in running.read_text().split()]
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 30
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(alive, pids))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_what_is_recorded_of_tests_that_share_a_state_says_nothing_of_it(tmp_path: Path) -> None:
