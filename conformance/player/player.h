@@ -5,6 +5,8 @@
  *
  * Up to `jobs` sessions are under way side by side, an exchange of each. An exchange begins when the one before it is over on all targets.
  * A session that is `alone`, or holds an exchange that is, begins when all before it are over, and has nothing beside it.
+ *
+ * The servers come first: while it plays, its thread runs as a batch job (SCHED_BATCH), which takes no core from a server at work.
  */
 #ifndef BRIDGECHECK_PLAYER_H
 #define BRIDGECHECK_PLAYER_H

@@ -1,5 +1,6 @@
 /* player_test.c: exchanges played to servers whose trace is written by hand, observations told as text; once per allocation with that one
  * failing. */
+#define _GNU_SOURCE /* SCHED_BATCH */
 #include "server.h"
 
 #include <sched.h>
@@ -60,6 +61,7 @@ struct run {
     struct told told;
     size_t targets;
     size_t ticks;
+    int policy;   /* of the scheduler, while playing */
     size_t looks; /* at the process, until one says that it has ended */
 };
 
@@ -74,6 +76,7 @@ static enum player_order on_played(void *context, size_t session, size_t exchang
 static enum player_order on_tick(void *context, size_t played) {
     (void)played;
     ((struct run *)context)->ticks++;
+    ((struct run *)context)->policy = sched_getscheduler(0);
     return PLAYER_GO_ON;
 }
 
@@ -143,12 +146,15 @@ static void test_a_session_over_two_targets(void **state) {
     struct target_error error;
     struct run *run = calloc(1, sizeof *run);
     struct exchange_file *file = parse(SESSION);
+    int policy = sched_getscheduler(0);
     server_start(&servers[0], serve_well);
     server_start(&servers[1], serve_well);
     /* The refused exchange waits for a close that does not come: the patience is spent once. */
     assert_int_equal(play(servers, 2, file, true, false, 8, 300, NULL, run, &error), 0);
     assert_string_equal(run->told.text, EXPECTED);
     assert_true(run->ticks > 0);
+    assert_int_equal(run->policy, policy == SCHED_OTHER ? SCHED_BATCH : policy);
+    assert_int_equal(sched_getscheduler(0), policy);
     server_stop(&servers[0]);
     server_stop(&servers[1]);
     exchange_file_free(file);
