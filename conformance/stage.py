@@ -75,9 +75,9 @@ class Stage:
         self.stop()
         self.start()
 
-    def prepare(self, sessions: Sequence[Session]) -> None:
+    def prepare(self, sessions: Sequence[Session], *, as_it_is: bool = False) -> None:
         """Before these are played side by side: what has to begin on fresh state does, and what may write is noted."""
-        if self._written and any(map(begins_fresh, sessions)):
+        if self._written and not as_it_is and any(map(begins_fresh, sessions)):
             self.restart()
         self._written |= any(map(writes, sessions))
 
@@ -101,20 +101,23 @@ class Stage:
         assert self.player is not None
         return self.player.lifespans()
 
-    def play(self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, progress: Progress | None = None) -> Result:
+    def play(
+        self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, as_it_is: bool = False, progress: Progress | None = None
+    ) -> Result:
         """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it.
 
         Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
         name; what stands behind it is played after one more start. Sessions that begin on fresh state come behind all others, those that
-        only read together and the others each on a start of its own; exchanges with process steps come last."""
+        only read together and the others each on a start of its own; not so `as_it_is`, where the caller owns who shares a start.
+        Exchanges with process steps come last."""
         result = Result([[None] * len(session) for session in sessions])
         shared = [index for index, session in enumerate(sessions) if not has_own_start(session)]
-        fresh = [index for index in shared if begins_fresh(sessions[index])]
+        fresh = [index for index in shared if begins_fresh(sessions[index]) and not as_it_is]
         apart = [index for index in fresh if writes(sessions[index])]
         over = 0
         for group in ([i for i in shared if i not in fresh], [i for i in fresh if i not in apart], *([index] for index in apart)):
             if group and not self._given_up():
-                self.prepare([sessions[index] for index in group])
+                self.prepare([sessions[index] for index in group], as_it_is=as_it_is)
                 self._group(result, sessions, group, jobs, in_order, progress and _behind(progress, over))
                 over += sum(len(sessions[index]) for index in group)
         self._live(result, sessions, progress)

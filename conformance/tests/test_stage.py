@@ -192,6 +192,16 @@ def test_what_begins_on_fresh_state_has_it(world: World) -> None:
     assert " ".join(world.log) == "before between plain | read look first | second second"
 
 
+def test_who_plays_on_a_start_as_it_is_owns_what_shares_it(world: World) -> None:
+    sessions = [[Named(name, requests=((b"POST", b"/"),), meta=meta)] for name, meta in (("a", {"needs": "fresh"}), ("b", {}))]
+    with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
+        for _ in range(2):
+            stage.play(sessions, jobs=1, as_it_is=True)  # type: ignore[arg-type]
+        assert world.starts == 1 and world.log == ["a", "b", "a", "b"]
+        stage.play(sessions, jobs=1)  # type: ignore[arg-type]
+    assert world.starts == 2
+
+
 def test_a_death_is_named_at_once_where_all_are_alone(world: World) -> None:
     world.kills = {"b"}
     sessions = [[Named(name, requests=((b"POST", b"/"),))] for name in "abc"]
