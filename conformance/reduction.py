@@ -22,6 +22,7 @@ _MARK = b"\xff\x00\xfe\x01"
 _MARKS = re.compile(_MARK + rb"(?:=([A-Za-z0-9._-]+)|([0-9]+):([^\xff]*))" + _MARK)
 _ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})|\\(.)|\$\{([A-Za-z0-9._-]+)\}", re.DOTALL)
 _OCTETS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
+_ANSWERED = b"answered"
 _META = re.compile(rb"[a-z-]+:")
 
 Span = tuple[int, int]
@@ -41,7 +42,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Script:
-    """One exchange, taken apart."""
+    """One exchange, taken apart, without what was answered, which is not played."""
 
     head: bytes  # its first line and its meta, those of its session too
     steps: tuple[Send | bytes, ...]
@@ -52,12 +53,18 @@ class Script:
         lines = [line for line in exchange.text.split(b"\n") if line and not line.startswith(b"#")]
         head = [lines[0], *(f"{key}: {value}".encode() for key, value in exchange.meta.items())]
         steps: list[Send | bytes] = []
+        answered = False
         for line in lines[1:-1]:
             if line[:1] in b">+*":
+                if answered:
+                    continue
                 send = steps[-1]
                 assert isinstance(send, Send)
                 steps[-1] = replace(send, data=send.data + _bytes(line))
+            elif line == _ANSWERED:
+                answered = True
             elif not _META.match(line):
+                answered = False
                 steps.append(Send(line, b"") if line.split()[0] == b"send" else line)
         return cls(b"\n".join(head) + b"\n", tuple(steps), lines[-1] + b"\n")
 
@@ -182,7 +189,7 @@ def exchanges(taken: Scripts, session: str) -> tuple[Exchange, ...] | None:
 
 
 def _meaning(exchange: Exchange) -> Any:
-    return exchange.name, exchange.meta, exchange.sends, [step[1:] for step in exchange.steps]
+    return exchange.name, exchange.meta, exchange.sends, [step[1:] for step in exchange.steps if step[1] != _ANSWERED.decode()]
 
 
 def size(session: Sequence[Exchange]) -> tuple[int, int, int, int]:

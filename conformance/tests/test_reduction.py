@@ -49,6 +49,13 @@ def test_taken_apart_and_put_together_it_is_the_same() -> None:
     assert again[1].meta == {"origin": "hand", "needs": "websocket"}
 
 
+def test_what_was_answered_is_left_out() -> None:
+    other = REQUEST.replace("exchange one", "exchange two")
+    recorded = REQUEST.replace("end next", "answered\n> HTTP/1.1 200\n>\n+ hello\nend next") + other
+    again = exchanges(scripts(session(recorded)), "") or ()
+    assert [exchange.text for exchange in again] == [exchange.text for exchange in session(REQUEST + other)]
+
+
 def test_reductions_are_made_together_and_lead_on_from_the_last() -> None:
     """Parameters y and z, and two runs of the field's value; its other runs are then where the first of these was."""
     taken = scripts(session(REQUEST))
