@@ -22,7 +22,6 @@ _MARK = b"\xff\x00\xfe\x01"
 _MARKS = re.compile(_MARK + rb"(?:=([A-Za-z0-9._-]+)|([0-9]+):([^\xff]*))" + _MARK)
 _ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})|\\(.)|\$\{([A-Za-z0-9._-]+)\}", re.DOTALL)
 _OCTETS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
-_ANSWERED = b"answered"
 _META = re.compile(rb"[a-z-]+:")
 
 Span = tuple[int, int]
@@ -42,7 +41,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Script:
-    """One exchange, taken apart, without what was answered, which is not played."""
+    """One exchange, taken apart, without what was answered when it was recorded."""
 
     head: bytes  # its first line and its meta, those of its session too
     steps: tuple[Send | bytes, ...]
@@ -55,17 +54,14 @@ class Script:
         steps: list[Send | bytes] = []
         answered = False
         for line in lines[1:-1]:
-            if line[:1] in b">+*":
-                if answered:
-                    continue
+            if line[:1] not in b">+*":
+                answered = line.split()[0] == b"answered"
+                if not answered and not _META.match(line):
+                    steps.append(Send(line, b"") if line.split()[0] == b"send" else line)
+            elif not answered:
                 send = steps[-1]
                 assert isinstance(send, Send)
                 steps[-1] = replace(send, data=send.data + _bytes(line))
-            elif line == _ANSWERED:
-                answered = True
-            elif not _META.match(line):
-                answered = False
-                steps.append(Send(line, b"") if line.split()[0] == b"send" else line)
         return cls(b"\n".join(head) + b"\n", tuple(steps), lines[-1] + b"\n")
 
     @property
@@ -189,7 +185,7 @@ def exchanges(taken: Scripts, session: str) -> tuple[Exchange, ...] | None:
 
 
 def _meaning(exchange: Exchange) -> Any:
-    return exchange.name, exchange.meta, exchange.sends, [step[1:] for step in exchange.steps if step[1] != _ANSWERED.decode()]
+    return exchange.name, exchange.meta, exchange.sends, [step[1:] for step in exchange.steps if step[1] != "answered"]
 
 
 def size(session: Sequence[Exchange]) -> tuple[int, int, int, int]:
