@@ -21,17 +21,19 @@ _PLAIN_FIELDS = re.compile(
     "|date|dnt|via|range|forwarded|x-forwarded-.*|x-real-ip|sec-.*|priority"
 )
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
+_LONG = 8  # characters from which on a value is looked for wherever it may stand
 _RUN = re.compile("[A-Za-z0-9]{4,}")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\.|&#?[A-Za-z0-9]{1,8};")  # percent, JSON, JavaScript, HTML
 _MOMENT = re.compile(r"\d{4}-?\d\d-?\d\d([T ].*)?|\d\d:\d\d.*|\d+(\.\d+)+")  # a date, a time, a version or an address
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
+_UUID_IN = re.compile(f"(?<![0-9a-z]){_UUID.pattern}(?![0-9a-z])", re.I)
+_WORD_IN = re.compile(f"(?<![A-Za-z0-9])(?!eyJ)[A-Za-z0-9_+/-]{{{_LONG},}}={{0,2}}")  # all tokens of JSON Web Signature begin alike
 _CHANCE = re.compile("(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")  # where the kind of character changes
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|(?<![\w.])(-?[0-9]+)(?![\w.])')
 _ID = re.compile("(.*_)?(id|uuid)|.*[a-z](Id|ID)", re.S)
 _PART = re.compile(
     r'Content-Disposition:[^\r\n]*?\bname="([^"]*)"(?![^\r\n]*filename)[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n(.*?)(?=\r\n--)', re.I | re.S
 )
-_LONG = 8  # characters from which on a value is looked for wherever it may stand
 _GIVERS = 4  # answers that are remembered for one word
 _SCANNED = 1 << 16  # bytes of a request's content
 
@@ -86,6 +88,14 @@ def units(data: bytes, request: Request) -> Iterator[Unit]:
     kind = next((data[slice(*place)].decode("latin-1").lower() for place in request.places("content-type")), "")
     for place in request.content:  # a value that two chunks share is left as it is
         yield from _of_content(kind, data[slice(*place)].decode("latin-1"), place.start)
+
+
+def _parts(unit: Unit) -> Iterator[Unit]:
+    """Words in a value, as `report-UUID.pdf` has one; what is escaped stands between them."""
+    raw = _ESCAPE.sub(lambda found: "\0" * len(found[0]), unit.raw)
+    for word in list(_UUID_IN.finditer(raw)) or _WORD_IN.finditer(raw):
+        if word[0] != raw:
+            yield unit._replace(raw=word[0], place=_moved(word.span(), unit.place.start))
 
 
 def _moved(span: tuple[int, int], by: int) -> Span:
@@ -150,7 +160,13 @@ class Memory:
         """What earlier answers gave of this request; then it is said."""
         path = data[slice(*request.target)].decode("latin-1").partition("?")[0]
         found = list(units(data, request))
-        given = [(unit, origin) for unit in found if (origin := self._origin(unit, _keys(unit, path, request)))]
+        given: list[tuple[Unit, Given]] = []
+        for unit in found:
+            whole = self._origin(unit, _keys(unit, path, request))
+            if whole is not None:
+                given.append((unit, whole))
+            else:
+                given += [(part, origin) for part in _parts(unit) if (origin := self._origin(part, []))]
         self._said.update(key for unit in found for key in _keys(unit, path, request))
         said = data[request.start : min(request.end, request.content[0].start + _SCANNED if request.content else request.end)]
         self._said.update((word,) for word in _words(said.decode("latin-1")))

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 Fields = list[tuple[str, str]]
 
+_SPACE = re.compile(r"[ \t\r\n,]*")
 _ENTRIES = re.compile(r'"entries"\s*:\s*\[')
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TEXT = re.compile("text/|json|html|xml|form-urlencoded", re.I)  # kinds of content
@@ -63,22 +64,21 @@ class Har:
 def read(path: Path) -> Har:
     """All that can be read of a file; what cannot is in `errors`."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        octets = path.read_bytes()
     except OSError as error:
         return Har("", errors=[HarError(f"{path}: {error.strerror}")])
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start]
-        column = error.start - before.rfind(b"\n")
-        return Har("", errors=[HarError(f"{path}:{before.count(10) + 1}:{column}: not UTF-8")])
     cut: HarError | None = None
+    text, wrong = _decoded(octets)
     try:
-        data = json.loads(text)
+        data = json.loads(text) if not wrong else None
     except json.JSONDecodeError as error:
-        found = list(_whole(text))
-        cut = HarError(f"{path}:{error.lineno}:{error.colno}: {error.msg}; {len(found)} entries before that are whole")
-        data = {"log": {"entries": found}}
+        wrong = f"{error.lineno}:{error.colno}: {error.msg}"
     except RecursionError:
-        return Har("", errors=[HarError(f"{path}: not a HAR file: nested too deep")])
+        wrong = f"{_place(text, _stop(text))}: nested too deep"
+    if wrong:
+        found = [entry for entry, _ in _whole(text)]
+        cut = HarError(f"{path}:{wrong}; {len(found)} entries before that are whole")
+        data = {"log": {"entries": found}}
     log = data.get("log") if isinstance(data, dict) else None
     if not isinstance(log, dict) or not isinstance(log.get("entries"), list):
         return Har("", errors=[HarError(f"{path}: not a HAR file: no log.entries")])
@@ -99,17 +99,44 @@ def read(path: Path) -> Har:
     return har
 
 
-def _whole(text: str) -> Iterator[Any]:
-    """The entries before the place where a file is cut."""
+def _decoded(octets: bytes) -> tuple[str, str]:
+    """The text up to what is none, and what is said of that."""
+    try:
+        return octets.decode("utf-8-sig"), ""
+    except UnicodeDecodeError as error:
+        text = octets[: error.start].decode("utf-8-sig")
+        return text, f"{_place(text, len(text))}: not UTF-8"
+
+
+def _place(text: str, at: int) -> str:
+    return f"{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}"
+
+
+def _whole(text: str) -> Iterator[tuple[Any, int]]:
+    """The entries before the place where a file is cut, and where each ends."""
     start = _ENTRIES.search(text)
     decoder, at = json.JSONDecoder(), start.end() if start else len(text)
     while at < len(text):
-        at += len(text[at : at + 4096]) - len(text[at : at + 4096].lstrip(" \t\r\n,"))
+        at = _behind_space(text, at)
         try:
             entry, at = decoder.raw_decode(text, at)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             return
-        yield entry
+        yield entry, at
+
+
+def _behind_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _stop(text: str) -> int:
+    """Where the first entry begins that is not whole."""
+    start = _ENTRIES.search(text)
+    end = start.end() if start else 0
+    for _, end in _whole(text):  # noqa: B007
+        pass
+    return _behind_space(text, end)
 
 
 def _origin(writer: Any) -> str:

@@ -1,4 +1,4 @@
-"""Why recorded traffic does not fit an app: exchanges whose status is another one than was recorded, and what they took that nothing gave.
+"""Why recorded traffic does not fit an app: exchanges whose status is another one than was recorded, and what nothing gave them.
 
 Knows exchanges and facts of the reference. Knows nothing of how much is too much.
 """
@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from ._player import Exchange
 from .fact import Facts
+from .secret import STAND_IN
 
 NAMED = 5  # exchanges that are told of one by one
+VALUES_NAMED = 2  # of one exchange
 
 _TAKEN = re.compile(rb"(?<!\\)\$\{([^}\n]*)\}")
 _SAVE = re.compile(rb"save +([A-Za-z0-9._-]+) ")
@@ -33,6 +35,10 @@ def misfits(sessions: Iterable[Sequence[Played]]) -> list[str]:
     return lines[:NAMED] + ([f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else [])
 
 
+def _few(words: Sequence[str], between: str) -> str:
+    return between.join(words[:VALUES_NAMED]) + (f" and {len(words) - VALUES_NAMED} more" if len(words) > VALUES_NAMED else "")
+
+
 def _of_session(session: Sequence[Played]) -> Iterable[str]:
     missing: dict[str, str] = {}  # a value that was not given, and the exchange whose answer should have
     for exchange, facts in session:
@@ -41,8 +47,10 @@ def _of_session(session: Sequence[Played]) -> Iterable[str]:
         if not fits(exchange, facts):
             taken = dict.fromkeys(name for inside in _TAKEN.findall(exchange.text) for name in inside.decode().split("+"))
             words = [f"{name}, which the answer to {missing[name]} did not give" for name in taken if name in missing]
-            takes = f"; takes {', and '.join(words)}" if words else ""
-            yield f"{exchange.name}: {exchange.meta['status']} recorded, {' '.join(statuses(facts)) or 'no answer'} now{takes}"
+            takes = f"; takes {_few(words, ', and ')}" if words else ""
+            secrets = list(dict.fromkeys(found[0] for found in STAND_IN.finditer(exchange.text.decode("latin-1"))))
+            sends = f"; sends {_few(secrets, ', ')} for what was scrubbed" if secrets else ""
+            yield f"{exchange.name}: {exchange.meta['status']} recorded, {' '.join(statuses(facts)) or 'no answer'} now{takes}{sends}"
         failed = {place for place, path in facts if path == _NOTHING}
         for number, line in enumerate(exchange.text.split(b"\n"), exchange.line):
             if saved := _SAVE.match(line):

@@ -35,7 +35,7 @@ _TAG = re.compile(r"<(?:input|meta)\b[^>]*>", re.I)
 _ATTRIBUTE = re.compile(r"""\b(name|value|content)(\s*=\s*)(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
 _PLAIN_RUN = re.compile(f"[A-Za-z0-9._~-]{{{_LONG},}}")
 _COOKIE = "cookie "  # begins the name of a cookie
-_STAND_IN = re.compile("scrubbed-[a-z0-9-]*?-((?:[a-p][0-9]){3})")
+STAND_IN = re.compile("scrubbed-[a-z0-9-]*?-((?:[a-p][0-9]){3})")  # as it begins
 
 _NUMBER = Coding(str, lambda value: value if re.fullmatch(r"-?[1-9][0-9]*", value) else "1", re.compile(r"(?!)"))
 _Visit = Callable[[str, str, Coding, str], str]  # name, raw value, coding, where: what stands there instead of it
@@ -123,17 +123,17 @@ class Secrets:
     def scrubbed(self, entries: Sequence[Entry]) -> list[Entry]:
         """The entries without their secrets. What requests tell of them comes first: it gives the names."""
         for entry in entries:
-            self._request(entry, self._finder(f"{entry.method} {_JWT.sub('…', entry.target.partition('?')[0])}"))
+            self._request(entry, self._finder(f"{_asked(entry)}, {entry.place}"))
         for entry in entries:
-            self._answer(entry, self._finder(f"the answer to {entry.method} {_JWT.sub('…', entry.target.partition('?')[0])}"))
+            self._answer(entry, self._finder(f"the answer to {_asked(entry)}, {entry.place}"))
         self._replacements.clear()
         return [self._scrubbed(entry) for entry in entries]
 
     def give(self, environment: Mapping[str, str], scrubbed: Iterable[Entry], carried: Collection[str]) -> list[Secret]:
         """From now on, what stands in requests and is in no value that is carried is what the environment gives. Returns those which it
         does not give."""
-        sent = {found for entry in scrubbed for text in _sent(entry) for found in _STAND_IN.findall(text)}
-        sent -= {found for value in carried for found in _STAND_IN.findall(value)}
+        sent = {found for entry in scrubbed for text in _sent(entry) for found in STAND_IN.findall(text)}
+        sent -= {found for value in carried for found in STAND_IN.findall(value)}
         wanted = [secret for secret in self.found.values() if mark(secret.name) in sent]
         for secret in wanted:
             secret.given = environment.get(secret.variable)
@@ -281,6 +281,10 @@ class Secrets:
         if not mark or name_alone.lower() in self._kept:
             return pair
         return name + mark + visit(f"{_COOKIE}{name_alone}", raw, COOKIE, f"cookie {name_alone}")
+
+
+def _asked(entry: Entry) -> str:
+    return f"{entry.method} {_JWT.sub('…', entry.target.partition('?')[0])}"
 
 
 def _instead(secret: Secret, coding: Coding, found: re.Match[str]) -> str:

@@ -48,6 +48,7 @@ static int clear(PyObject *module) {
 #define BINDING_CLEAR(text) Py_CLEAR(state->text);
     BINDING_NAMES(BINDING_CLEAR)
 #undef BINDING_CLEAR
+    shared_clear(&state->shared);
     return 0;
 }
 

@@ -5,18 +5,18 @@
 
 #include "values.h"
 
-static PyObject *bytes_at(const struct response_head *head, uint32_t place, uint32_t size) {
-    return PyBytes_FromStringAndSize(response_text(head, place), (Py_ssize_t)size);
+static PyObject *word(struct binding_state *state, const char *text) { return shared_text(&state->shared, text, strlen(text)); }
+
+static PyObject *bytes_at(struct binding_state *state, const struct response_head *head, uint32_t place, uint32_t size) {
+    return shared_bytes(&state->shared, response_text(head, place), size);
 }
 
-static PyObject *fields_of(const struct response_head *head, size_t first, size_t count) {
+static PyObject *fields_of(struct binding_state *state, const struct response_head *head, size_t first, size_t count) {
     PyObject *fields = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; fields && i < count; i++) {
         const struct response_field *field = &head->fields[first + i];
-        PyObject *name = bytes_at(head, field->name, field->name_size), *value = bytes_at(head, field->value, field->value_size);
-        PyObject *pair = name && value ? PyTuple_Pack(2, name, value) : NULL;
-        Py_XDECREF(name);
-        Py_XDECREF(value);
+        PyObject *name = bytes_at(state, head, field->name, field->name_size);
+        PyObject *pair = shared_pair(&state->shared, name, name ? bytes_at(state, head, field->value, field->value_size) : NULL);
         if (pair)
             PyList_SET_ITEM(fields, (Py_ssize_t)i, pair);
         else
@@ -31,8 +31,8 @@ static PyObject *interim_of(struct binding_state *state, const struct response *
         const struct response_head *head = &response->interim[i];
         PyObject *interim = PyDict_New();
         if (interim && (binding_put(interim, state->status, PyLong_FromUnsignedLong(head->status)) ||
-                        binding_put(interim, state->reason, bytes_at(head, head->reason, head->reason_size)) ||
-                        binding_put(interim, state->fields, fields_of(head, 0, head->field_count))))
+                        binding_put(interim, state->reason, bytes_at(state, head, head->reason, head->reason_size)) ||
+                        binding_put(interim, state->fields, fields_of(state, head, 0, head->field_count))))
             Py_CLEAR(interim);
         if (binding_append(interims, interim))
             Py_CLEAR(interims);
@@ -50,20 +50,26 @@ static PyObject *body_of(struct binding_state *state, uint64_t size, uint64_t ha
     return NULL;
 }
 
+static PyObject *version_of(struct binding_state *state, const struct response_head *head) {
+    char version[24];
+    snprintf(version, sizeof version, "%u.%u", head->version_major, head->version_minor);
+    return word(state, version);
+}
+
 static PyObject *response_of(struct binding_state *state, const struct response *response) {
     const struct response_head *head = &response->head;
     PyObject *dict = PyDict_New();
-    if (dict && !binding_put(dict, state->version, PyUnicode_FromFormat("%u.%u", head->version_major, head->version_minor)) &&
+    if (dict && !binding_put(dict, state->version, version_of(state, head)) &&
         !binding_put(dict, state->status, PyLong_FromUnsignedLong(head->status)) &&
-        !binding_put(dict, state->reason, bytes_at(head, head->reason, head->reason_size)) &&
-        !binding_put(dict, state->fields, fields_of(head, 0, head->field_count)) &&
+        !binding_put(dict, state->reason, bytes_at(state, head, head->reason, head->reason_size)) &&
+        !binding_put(dict, state->fields, fields_of(state, head, 0, head->field_count)) &&
         !binding_put(dict, state->interim, interim_of(state, response)) &&
-        !binding_put(dict, state->framing, PyUnicode_InternFromString(response_framing_name(response->framing))) &&
+        !binding_put(dict, state->framing, word(state, response_framing_name(response->framing))) &&
         !binding_put(dict, state->pieces, PyLong_FromSize_t(response->pieces)) &&
         !binding_put(dict, state->body,
                      body_of(state, response->content_size, response->content_hash, response->content, response->content_kept)) &&
         !binding_put(dict, state->complete, PyBool_FromLong(response->complete)) &&
-        !binding_put(dict, state->trailers, fields_of(head, head->field_count, head->trailer_count)))
+        !binding_put(dict, state->trailers, fields_of(state, head, head->field_count, head->trailer_count)))
         return dict;
     Py_XDECREF(dict);
     return NULL;
@@ -76,9 +82,6 @@ static PyObject *responses_of(struct binding_state *state, const struct response
             Py_CLEAR(responses);
     return responses;
 }
-
-/* Interned, since there are few of them. */
-static PyObject *word(const char *text) { return PyUnicode_InternFromString(text); }
 
 static PyObject *message_of(struct binding_state *state, const struct websocket_message *message) {
     PyObject *dict = PyDict_New();
@@ -128,7 +131,7 @@ static PyObject *websocket_of(struct binding_state *state, const struct connecti
     PyObject *dict = PyDict_New();
     if (dict && !binding_put(dict, state->key, key_of(&connection->requests)) &&
         !binding_put(dict, state->messages, messages_of(state, reader)) && !binding_put(dict, state->faults, faults_of(reader)) &&
-        !binding_put(dict, state->error, word(reader->error)))
+        !binding_put(dict, state->error, word(state, reader->error)))
         return dict;
     Py_XDECREF(dict);
     return NULL;
@@ -148,12 +151,12 @@ static PyObject *connection_of(struct binding_state *state, const struct script_
     PyObject *dict = PyDict_New();
     if (dict && !binding_put(dict, state->name, name_of(at)) &&
         !binding_put(dict, state->opened, PyBool_FromLong(connection->state == CONNECTION_OPEN || connection->state == CONNECTION_OURS)) &&
-        !binding_put(dict, state->responses, responses_of(state, reader)) && !binding_put(dict, state->error, word(reader->error)) &&
+        !binding_put(dict, state->responses, responses_of(state, reader)) && !binding_put(dict, state->error, word(state, reader->error)) &&
         !binding_put(dict, state->client_port, PyLong_FromLong(connection->source_port)) &&
         !binding_put(dict, state->stray, PyLong_FromUnsignedLongLong(reader->stray)) &&
         !binding_put(dict, state->websocket, websocket_of(state, connection)) &&
         !binding_put(dict, state->rest, PyBytes_FromStringAndSize(reader->rest, (Py_ssize_t)reader->rest_size)) &&
-        !binding_put(dict, state->end, word(ENDS[at->end])))
+        !binding_put(dict, state->end, word(state, ENDS[at->end])))
         return dict;
     Py_XDECREF(dict);
     return NULL;
@@ -188,7 +191,7 @@ static PyObject *event_of(struct payload *payload, const struct trace_record *re
                                         [TRACE_SEND_RAISED] = "send raised"};
     struct binding_state *state = payload->state;
     PyObject *event = PyDict_New();
-    int failed = event ? binding_put(event, state->kind, word(KINDS[record->kind])) : -1;
+    int failed = event ? binding_put(event, state->kind, word(state, KINDS[record->kind])) : -1;
     if (!failed && (record->kind == TRACE_RECEIVED || record->kind == TRACE_SEND))
         failed = binding_put(event, state->event, next_value(payload)) ||
                  binding_put(event, state->total, PyLong_FromUnsignedLongLong(record->stream_total)) ||
@@ -216,9 +219,9 @@ static int add_record(struct binding_state *state, PyObject *dict, PyObject *eve
     case TRACE_SEND_RAISED:
         return binding_append(events, event_of(&payload, record));
     case TRACE_RETURNED:
-        return binding_put(dict, state->end, word("returned")) || binding_put(dict, state->result, next_value(&payload));
+        return binding_put(dict, state->end, word(state, "returned")) || binding_put(dict, state->result, next_value(&payload));
     case TRACE_RAISED:
-        return binding_put(dict, state->end, word("raised")) || binding_put(dict, state->raised, raised_of(&payload));
+        return binding_put(dict, state->end, word(state, "raised")) || binding_put(dict, state->raised, raised_of(&payload));
     default:
         return 0; /* a kind of a later recorder */
     }
@@ -232,7 +235,7 @@ static PyObject *call_of(struct binding_state *state, const struct call *call, P
     PyObject *dict = PyDict_New(), *events = dict ? PyList_New(0) : NULL;
     int failed = !events || binding_put(dict, state->connection, Py_XNewRef(connection)) ||
                  binding_put(dict, state->scope, Py_NewRef(Py_None)) || binding_put(dict, state->properties, PyDict_New()) ||
-                 binding_put(dict, state->events, Py_NewRef(events)) || binding_put(dict, state->end, word("still running")) ||
+                 binding_put(dict, state->events, Py_NewRef(events)) || binding_put(dict, state->end, word(state, "still running")) ||
                  binding_put(dict, state->result, Py_NewRef(Py_None)) || binding_put(dict, state->raised, Py_NewRef(Py_None)) ||
                  binding_put(dict, state->before_last_byte, PyBool_FromLong(before_last_byte)) ||
                  binding_put(dict, state->pid, PyLong_FromUnsignedLong(call->pid));

@@ -166,7 +166,10 @@ struct play {
     bool failed;        /* an exception waits to be raised */
 };
 
+/* Python's collector rests meanwhile: what is made here is hundreds of containers in no cycle, all kept to the end of the play, and it
+ * would walk over them again and again. */
 static PyObject *observations_of(struct play *play, struct script *const *scripts) {
+    int collecting = PyGC_Disable();
     PyObject *observations = PyTuple_New((Py_ssize_t)play->target_count);
     for (size_t i = 0; observations && i < play->target_count; i++) {
         PyObject *observation = observation_of(play->state, scripts[i]);
@@ -175,6 +178,8 @@ static PyObject *observations_of(struct play *play, struct script *const *script
         else
             Py_CLEAR(observations);
     }
+    if (collecting)
+        PyGC_Enable();
     return observations;
 }
 

@@ -1,4 +1,4 @@
-/* state.h: what the module bridgecheck.conformance._player keeps: its types, and its names, interned once.
+/* state.h: what the module bridgecheck.conformance._player keeps: its types, its names, interned once, and what is shared (shared.h).
  *
  * The binding turns the player's C structs into the Python objects of _player.pyi, and back. It is the only part of the engine that knows
  * Python.
@@ -7,6 +7,8 @@
 #define BRIDGECHECK_BINDING_STATE_H
 
 #include <Python.h>
+
+#include "shared.h"
 
 // clang-format off
 #define BINDING_NAMES(NAME)                                                                                                   \
@@ -25,6 +27,7 @@ struct binding_state {
 #define BINDING_FIELD(name) PyObject *name;
     BINDING_NAMES(BINDING_FIELD)
 #undef BINDING_FIELD
+    struct shared shared;
 };
 
 /* The state of the module that TYPE belongs to. */

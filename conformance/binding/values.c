@@ -100,15 +100,9 @@ static PyObject *named(struct binding_state *state, const char *type) {
 
 static PyObject *broken(struct binding_state *state) { return named(state, "(broken)"); }
 
-/* UTF-8 with surrogates passed through; what is neither stands escaped. */
-static PyObject *text(const char *data, size_t size) {
-    PyObject *decoded = PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, "surrogatepass");
-    if (!decoded && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
-        PyErr_Clear();
-        decoded = PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, "backslashreplace");
-    }
-    return decoded;
-}
+static PyObject *text(struct binding_state *state, const char *data, size_t size) { return shared_text(&state->shared, data, size); }
+
+static PyObject *bytes(struct binding_state *state, const char *data, size_t size) { return shared_bytes(&state->shared, data, size); }
 
 static PyObject *big_int(struct binding_state *state, const struct trace_token *token) {
     char *digits = PyMem_Malloc(token->size + 1);
@@ -130,10 +124,8 @@ static PyObject *long_value(struct binding_state *state, const struct trace_toke
     PyObject *value = PyDict_New();
     if (value && !binding_put(value, state->length, PyLong_FromUnsignedLongLong(token->total)) &&
         !binding_put(value, state->hash, PyLong_FromUnsignedLongLong(token->hash)) &&
-        !binding_put(value, state->first,
-                     is_text ? text(token->data, token->size) : PyBytes_FromStringAndSize(token->data, (Py_ssize_t)token->size)) &&
-        !binding_put(value, state->last,
-                     is_text ? text(token->last, token->size) : PyBytes_FromStringAndSize(token->last, (Py_ssize_t)token->size)))
+        !binding_put(value, state->first, is_text ? text(state, token->data, token->size) : bytes(state, token->data, token->size)) &&
+        !binding_put(value, state->last, is_text ? text(state, token->last, token->size) : bytes(state, token->last, token->size)))
         return value;
     Py_XDECREF(value);
     return NULL;
@@ -152,6 +144,10 @@ static PyObject *list(struct binding_state *state, struct trace_cursor *cursor, 
 }
 
 static PyObject *tuple(struct binding_state *state, struct trace_cursor *cursor, uint32_t count) {
+    if (count == 2) {
+        PyObject *one = values_next(state, cursor);
+        return shared_pair(&state->shared, one, one ? values_next(state, cursor) : NULL);
+    }
     PyObject *values = PyTuple_New((Py_ssize_t)count);
     for (uint32_t i = 0; values && i < count; i++) {
         PyObject *value = values_next(state, cursor);
@@ -190,7 +186,7 @@ static PyObject *dict(struct binding_state *state, struct trace_cursor *cursor, 
 }
 
 static PyObject *instance(struct binding_state *state, struct trace_cursor *cursor, const struct trace_token *token) {
-    PyObject *type = text(token->data, token->size);
+    PyObject *type = text(state, token->data, token->size);
     PyObject *value = type ? (token->kind == TRACE_TOKEN_INSTANCE ? values_next(state, cursor) : Py_NewRef(Py_None)) : NULL;
     PyObject *made = value ? make_instance(state->instance_type, type, value) : NULL;
     Py_XDECREF(type);
@@ -214,9 +210,9 @@ PyObject *values_next(struct binding_state *state, struct trace_cursor *cursor) 
     case TRACE_TOKEN_FLOAT:
         return PyFloat_FromDouble(token.number);
     case TRACE_TOKEN_TEXT:
-        return text(token.data, token.size);
+        return text(state, token.data, token.size);
     case TRACE_TOKEN_BYTES:
-        return PyBytes_FromStringAndSize(token.data, (Py_ssize_t)token.size);
+        return bytes(state, token.data, token.size);
     case TRACE_TOKEN_LONG_TEXT:
     case TRACE_TOKEN_LONG_BYTES:
         return long_value(state, &token);

@@ -94,7 +94,8 @@ static void on_closed(uv_handle_t *handle) {
         memory_free(&connection->kit->allocator, connection);
 }
 
-/* Ask the loop for what matters now and for nothing else: an ended socket would be readable for ever. */
+/* Ask the loop for what matters now and for nothing else: an ended socket would be readable for ever. Only where that has changed: each
+ * time libuv is asked it takes the socket out of the kernel's set and puts it back. */
 static void watch(struct connection *connection) {
     int events = 0;
     if (connection->state == CONNECTION_CONNECTING)
@@ -103,10 +104,13 @@ static void watch(struct connection *connection) {
         events |= UV_READABLE;
     if (connection->state == CONNECTION_OPEN && connection->unsent_from < connection->unsent_to)
         events |= UV_WRITABLE;
+    if (connection->fd < 0 || events == connection->watched)
+        return;
     if (events)
         uv_poll_start(&connection->poll, events, on_poll);
-    else if (connection->fd >= 0)
+    else
         uv_poll_stop(&connection->poll);
+    connection->watched = events;
 }
 
 /* The handle goes with the socket: it would take away the next socket's place in the loop, which may have the same number. */
@@ -274,6 +278,8 @@ static void on_pace(uv_timer_t *timer) {
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct connection *connection = poll->data;
+    if (status)
+        connection->watched = 0; /* libuv watches no more where it saw an error */
     if (connection->state == CONNECTION_CONNECTING) {
         int failed = 0;
         getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &failed, &(socklen_t){sizeof failed});

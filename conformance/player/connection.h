@@ -66,6 +66,7 @@ struct connection {
     socklen_t address_size;
     int fd; /* -1 when closed */
     uv_poll_t poll;
+    int watched;     /* events that the loop was asked for */
     uv_timer_t pace; /* asks again whether the peer has taken a segment */
     unsigned open_handles;
     struct outgoing outgoing;

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ import pytest
 
 from .carried import long_options
 from .comparison import Round, Run, suspects, verdict
+from .guarded import Guarded
 from .identity import identities
 from .journal import Test, read
 from .outcome import Outcome
@@ -118,19 +118,12 @@ class Comparing:
             # With "=", or pytest takes a file that is there for one of tests, and looks for its root from there.
             command += [f"--bridgecheck-run={server}", f"--bridgecheck-journal={journal}", f"--bridgecheck-only={only}"]
             where = self._config.invocation_params.dir
-            with output.open("wb") as out:
-                process = subprocess.Popen(
-                    command, cwd=where, env=self._environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-                )
-                try:
-                    self._watch(process, journal)
-                finally:
-                    if process.poll() is None:
-                        os.killpg(process.pid, signal.SIGKILL)
-                        process.wait()
+            with output.open("wb") as out, Guarded(command, self._environment, where, out.fileno()) as process:
+                self._watch(process, journal)
             said = output.read_text("utf-8", "replace").splitlines()
             came = {names[test.name]: replace(test, name=names[test.name]) for test in read(journal).values()}
-            return process.returncode, "\n".join(said[-20:]), came
+            assert process.code is not None
+            return process.code, "\n".join(said[-20:]), came
 
     def _own(self, folder: Path) -> list[str]:
         """What the user's run writes elsewhere is not written over by these."""
@@ -143,15 +136,14 @@ class Comparing:
             own.append("--no-cov")
         return own
 
-    def _watch(self, process: subprocess.Popen[bytes], journal: Path) -> None:
+    def _watch(self, process: Guarded, journal: Path) -> None:
         """Until it ends, or its journal has not grown for as long as a test may take."""
         size, since = -1, time.monotonic()
-        while process.poll() is None:
+        while not process.ended(_POLL):
             if journal.stat().st_size != size:
                 size, since = journal.stat().st_size, time.monotonic()
             if time.monotonic() - since > self._patience:
                 return
-            time.sleep(_POLL)
 
     def _record(self, run: Run) -> Recorded | None:
         path = self._config.getoption("bridgecheck_record")

@@ -264,6 +264,31 @@ def test_one_value_in_two_codings_is_one_with_two_names() -> None:
     )
 
 
+GIVEN += [
+    (
+        "a UUID in a file's name",
+        (request("GET", "/list"), give([{"key": UUID}])),
+        request("GET", f"/files/report-{UUID}.pdf"),
+        'save file-id from body between "\\"key\\": \\"" "\\"" decode json',
+        "> GET /files/report-${file-id}.pdf HTTP/1.1",
+    ),
+    (
+        "one of several in a parameter",
+        (request("GET", "/list"), give([{"key": TOKEN}])),
+        request("GET", f"/list?keys=first%2C{TOKEN}%2Clast"),
+        'save keys from body between "\\"key\\": \\"" "\\"" decode json encode percent',
+        "> GET /list?keys=first%2C${keys}%2Clast HTTP/1.1",
+    ),
+    (
+        "a token beside its scheme's words",
+        (request("POST", "/login"), give({"t": TOKEN})),
+        request("GET", "/", authorization=f'Token token="{TOKEN}"'),
+        'save token from body between "\\"t\\": \\"" "\\"" decode json',
+        'authorization: Token token="${token}"',
+    ),
+]
+
+
 @pytest.mark.parametrize(("first", "asked", "save", "taken"), [row[1:] for row in GIVEN], ids=[row[0] for row in GIVEN])
 def test_what_an_answer_gave_is_carried(first: Talk, asked: bytes, save: str, taken: str) -> None:
     text, told = carry(first, (asked, answer()))
@@ -275,6 +300,11 @@ def test_what_an_answer_gave_is_carried(first: Talk, asked: bytes, save: str, ta
 
 NOT_GIVEN = [
     ("a number", (request("GET", "/"), give({"page": 1, "id": 1})), request("GET", "/items/1?page=1")),
+    (
+        "how all of a kind begin",
+        (request("GET", "/"), give({"t": "eyJhbGciOiJIUzI1NiJ9.e30.a-b_c1D2e3"})),
+        request("GET", "/", authorization="Bearer eyJhbGciOiJIUzI1NiJ9.e31.f4G5h6-i_j"),
+    ),
     ("a part of a longer coded value", (request("GET", "/"), give({"t": f"x{BASE64}"})), request("GET", f"/?t={BASE64}")),
     (
         "what the client said first in another coding",

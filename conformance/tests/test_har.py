@@ -145,11 +145,11 @@ def test_an_entry_that_is_none_is_named_and_the_others_are_read(change: dict[str
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b'{"log":\n {"entries": [\xff', ":2:15: not UTF-8"),
+        (b'{"log":\n {"entries": [\xff', ":2:15: not UTF-8; 0 entries before that are whole"),
         (b"hello", ":1:1: Expecting value; 0 entries before that are whole"),
         (b"[]", ": not a HAR file: no log.entries"),
         (b'{"log": {"entries": 1}}', ": not a HAR file: no log.entries"),
-        (b"[" * 100_000, ": not a HAR file: nested too deep"),
+        (b"[" * 100_000, ":1:1: nested too deep; 0 entries before that are whole"),
     ],
 )
 def test_another_file(text: bytes, said: str, tmp_path: Path) -> None:
@@ -173,6 +173,24 @@ def test_a_cut_file_keeps_what_is_before_the_cut(tmp_path: Path) -> None:
         lines = text[:size].split("\n")
         line = int(str(found.errors[0]).removeprefix(f"{tmp_path}/a.har:").partition(":")[0])
         assert line <= len(lines)
+
+
+@pytest.mark.parametrize(
+    ("behind", "said"),
+    [
+        (b'{"a": "\xe2\x82', "not UTF-8"),  # cut in the middle of a character
+        (b'{"a": "\xff"}]}}', "not UTF-8"),
+        (b'{"a": ' + b"[" * 100_000, "nested too deep"),
+    ],
+)
+def test_what_is_before_something_else_than_a_cut_is_kept_too(behind: bytes, said: str, tmp_path: Path) -> None:
+    whole = har({}, {}).encode().replace(b'"ok"', '"\u00f6k"'.encode())
+    start = whole[: whole.rindex(b"}\n  ]") + 1] + b",\n"
+    found = reading(tmp_path, start + behind)
+    assert len(found.entries) == 2
+    [error] = found.errors
+    column = behind.index(b"\xff") + 1 if b"\xff" in behind else 1 if b"[" in behind else 8
+    assert str(error) == f"{tmp_path}/a.har:{start.count(10) + 1}:{column}: {said}; 2 entries before that are whole"
 
 
 def test_entries_are_in_the_order_of_their_time(tmp_path: Path) -> None:

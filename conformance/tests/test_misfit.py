@@ -80,6 +80,13 @@ def test_a_value_that_was_not_given_is_named_where_it_is_taken() -> None:
     assert misfits([[(LOGIN, facts(200, failed=failed))], [(USE, facts(404))]]) == ["use: 201 recorded, 404 now"]
 
 
+def test_a_stand_in_that_was_sent_is_named() -> None:
+    text = FILE.replace("/login HTTP", "/login?a=scrubbed-password-2-a1b2c3&b=scrubbed-token-a1b2c3&c=scrubbed-x-d1e2f3 HTTP")
+    login = parse(text.encode(), "a")[0]
+    line = "login: 200 recorded, 401 now; sends scrubbed-password-2-a1b2c3, scrubbed-token-a1b2c3 and 1 more for what was scrubbed"
+    assert misfits([[(login, facts(401))]]) == [line]
+
+
 def test_a_few_are_enough() -> None:
     lines = misfits([[(LOGIN, facts(401))] * (NAMED + 2)])
     assert lines == ["login: 200 recorded, 401 now"] * NAMED + ["and 2 more"]

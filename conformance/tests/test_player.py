@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -331,6 +332,22 @@ def test_calls_that_no_exchange_claims_are_handed_out_once(folder: Path) -> None
         player.close()
 
 
+ALIKE = [b"beginning%03dending-of-it" % number for number in range(40)] + [b"beginning%0*dending-of-it" % (n, 1) for n in range(103, 112)]
+"""One beginning and one end, by which short values are found again to be shared; around the length from which on they are not."""
+
+
+def test_values_that_look_alike_stay_apart_in_a_trace(pair: Player) -> None:
+    lines = "".join(f"> X-Field: {value.decode()}\n" for value in ALIKE)
+    targets = [value.decode() for value in ALIKE[:10]] + ["caf%C3%A9"]
+    requests = "".join(f"> GET /{target} HTTP/1.1\n> Host: a\n{lines}>\n" for target in targets)
+    for _ in range(2):
+        observation = played(pair, exchange(f"send\n{requests}"))
+        assert [call["scope"]["path"] for call in observation["calls"]] == ["/" + unquote(target) for target in targets]
+        assert [call["scope"]["raw_path"] for call in observation["calls"]] == [b"/" + target.encode() for target in targets]
+        for call in observation["calls"]:
+            assert call["scope"]["headers"] == [(b"host", b"a"), *((b"x-field", value) for value in ALIKE)]
+
+
 # --- servers of a few lines ------------------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +371,14 @@ def test_a_server_that_answers_badly(folder: Path, answer: bytes, expected: tupl
         observation = alone(port, folder, exchange(ONE))
     (connection,) = observation["connections"]
     assert (connection["error"], connection["rest"], [r["status"] for r in connection["responses"]], connection["end"]) == expected
+
+
+def test_values_that_look_alike_stay_apart_on_the_wire(folder: Path) -> None:
+    fields = [(value, b"its " + value) for value in ALIKE]
+    answer = b"".join([b"HTTP/1.1 200 OK\r\n", *(b"%b: %b\r\n" % field for field in fields), b"content-length: 0\r\n\r\n"])
+    with server(answering(lambda client: client.sendall(answer))) as port:
+        observation = alone(port, folder, exchange(ONE + "wait response"))
+    assert observation["connections"][0]["responses"][0]["fields"] == [*fields, (b"content-length", b"0")]
 
 
 def test_a_server_that_closes_at_once(folder: Path) -> None:
