@@ -93,12 +93,15 @@ class Stage:
         return self.player.lifespans()
 
     def play(self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, progress: Progress | None = None) -> Result:
-        """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it.
+        """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it. Else
+        what can only be played alone comes behind the rest.
 
         Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
         name; what stands behind it is played after one more start. Exchanges with process steps come last."""
         result = Result([[None] * len(session) for session in sessions])
         left = [index for index, session in enumerate(sessions) if not has_own_start(session)]
+        if not in_order:  # else each of these would wait for all that was begun before it
+            left.sort(key=lambda index: any(exchange.alone for exchange in sessions[index]))
         crowd: list[Death] = []  # deaths among exchanges side by side, where nobody knows which one did it
         while left:
             assert self.player is not None
