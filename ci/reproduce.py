@@ -1,6 +1,6 @@
 """How often the exchanges of a gate's report show their finding again, and how much smaller than found they are.
 
-    .venv/bin/python ci/reproduce.py REPORT APP [--times 100] [--starts 100] [--every 1] [--jobs 32] [--environment NAME=VALUE]
+    .venv/bin/python ci/reproduce.py REPORT APP [--times 100] [--starts 100] [--every 1] [--jobs 16] [--environment NAME=VALUE]
 
 Plays the exchange of every finding that was confirmed so many times to the servers that the report names: in ten starts, side by side.
 Those that change the app's state, have process steps or end a server need a start of their own for each play, which takes far longer;
@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--starts", type=int, help="plays of what needs a start of its own  [default: as --times]")
     parser.add_argument("--every", type=int, default=1, help="only every so many of the findings")
-    parser.add_argument("--jobs", type=int, default=32)
+    parser.add_argument("--jobs", type=int, default=16)
     parser.add_argument("--environment", action="append", default=[], metavar="NAME=VALUE", help="for the app, as in bridgecheck.toml")
     given = parser.parse_args()
     report, run = (json.loads((given.report / name).read_text("utf-8")) for name in ("report.json", "run.json"))
