@@ -29,6 +29,7 @@ _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _UUID_IN = re.compile(f"(?<![0-9a-z]){_UUID.pattern}(?![0-9a-z])", re.I)
 _WORD_IN = re.compile(f"(?<![A-Za-z0-9])(?!eyJ)[A-Za-z0-9_+/-]{{{_LONG},}}={{0,2}}")  # all tokens of JSON Web Signature begin alike
 _CHANCE = re.compile("(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")  # where the kind of character changes
+_CAPITALS = re.compile("[A-Z](?=[A-Z])")
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|(?<![\w.])(-?[0-9]+)(?![\w.])')
 _ID = re.compile("(.*_)?(id|uuid)|.*[a-z](Id|ID)", re.S)
 _PART = re.compile(
@@ -64,14 +65,16 @@ class Given:
 
 
 def looks_random(value: str) -> bool:
-    """Long, and letters and digits mixed as no person mixes them."""
+    """Long, and letters and digits mixed as no person mixes them; where it is longer, it may have no digit by chance, but small letters
+    between capitals that stand together."""
     if _UUID.fullmatch(value):
         return True
     if len(value) < _LONG or not value.isascii() or re.search(r"[\s\"<>]", value) or _MOMENT.fullmatch(value):
         return False
     if value.isdigit():
         return len(value) >= 12
-    return any(c.isdigit() for c in value) and any(c.isalpha() for c in value) and len(_CHANCE.findall(value)) >= 3
+    digits = any(c.isdigit() for c in value) or (len(value) >= 2 * _LONG and len(_CAPITALS.findall(value)) >= 2)
+    return digits and any(c.isalpha() for c in value) and len(_CHANCE.findall(value)) >= 3
 
 
 def units(data: bytes, request: Request) -> Iterator[Unit]:
@@ -261,7 +264,8 @@ def _keys(unit: Unit, path: str, request: Request) -> list[tuple[str, ...]]:
 
 def _words(text: str) -> list[str]:
     """Also of values that are written with escapes."""
-    return [*_RUN.findall(text), *_RUN.findall(_ESCAPE.sub(" ", text))]
+    plain = _ESCAPE.sub(" ", text)
+    return [*_RUN.findall(text), *(_RUN.findall(plain) if plain != text else ())]
 
 
 def _singular(path: str) -> str:

@@ -7,7 +7,7 @@ import html
 import json
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -33,14 +33,14 @@ JSON = Coding(
 )
 HTML = Coding(html.unescape, html.escape, re.compile("&(?:#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);|.", re.S))
 
+_HIGH, _LOW = r"u[dD][89abAB][0-9A-Fa-f]{2}", r"u[dD][c-fC-F][0-9A-Fa-f]{2}"
+_JSON_ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|{_HIGH}\\{_LOW}|u[0-9A-Fa-f]{{4}})')
 _HTML_ESCAPE = re.compile("&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,7})|(amp|lt|gt|quot|apos));")
 
 
-def _json(raw: str) -> str:
-    try:
-        return JSON.decode(raw)
-    except json.JSONDecodeError:
-        return raw
+def _json(found: re.Match[str]) -> str:
+    value = json.loads(f'"{found[0]}"')
+    return found[0] if len(value) == 1 and 0xD800 <= ord(value) < 0xE000 else value
 
 
 def _html(found: re.Match[str]) -> str:
@@ -49,7 +49,12 @@ def _html(found: re.Match[str]) -> str:
 
 
 # The codings of `save` (docs/exchange.md), as the player undoes them.
-UNDONE: dict[str, Callable[[str], str]] = {"": str, "percent": unquote, "json": _json, "html": lambda raw: _HTML_ESCAPE.sub(_html, raw)}
+UNDONE: dict[str, Callable[[str], str]] = {
+    "": str,
+    "percent": partial(unquote, errors="surrogateescape"),
+    "json": partial(_JSON_ESCAPE.sub, _json),
+    "html": partial(_HTML_ESCAPE.sub, _html),
+}
 
 _UNRESERVED = re.compile("[A-Za-z0-9._~-]*")
 _NAMED = {"+": "&plus;", "/": "&sol;", "=": "&equals;", ":": "&colon;", "'": "&apos;", "`": "&grave;"}

@@ -20,7 +20,8 @@ from .errors import NotEarned
 from .fact import Address, Facts, lifespan_facts
 from .judge import Finding, Play, judge, suspects
 from .minimise import PLAYS, minimise
-from .misfit import Played, fits, misfits
+from .misfit import Played, fits, misfit, misfits
+from .recorded import begins_fresh
 from .route import Route, RouteTable
 from .stage import Death, Result, Stage, has_own_start
 from .tap import Session, Tap, of_routes
@@ -200,8 +201,7 @@ class Gate:
             count = sum(self._doubt(tap.sessions[index], first.facts[index]) for index in doubtful)
             self.say(f"{tap.name}: {count} exchanges differ, replaying from fresh state")
             for _ in range(REPLAYS):
-                # On an app with a state an exchange means what it meant only behind all that went before it.
-                again = list(range(doubtful[-1] + 1)) if tap.own_app else doubtful
+                again = _again(tap, doubtful)
                 chosen = [tap.sessions[index] for index in again]
                 if not all(map(has_own_start, chosen)):
                     stage.restart()
@@ -225,6 +225,8 @@ class Gate:
         own = [index for index, session in enumerate(tap.sessions) if has_own_start(session)]
         alone = [index for index, session in enumerate(tap.sessions) if any("process" in e.meta.get("needs", "").split() for e in session)]
         crowd = [index for index in range(len(tap.sessions)) if index not in {*alone, *own}]
+        fresh = [index for index in crowd if begins_fresh(tap.sessions[index])]  # none of the others may lose its state to them
+        crowd = [index for index in crowd if index not in fresh]
         alone = [index for index in alone if index not in own]
         whole = Result([[None] * len(session) for session in tap.sessions])
         done = differ = 0
@@ -233,7 +235,8 @@ class Gate:
             self.tick(tap.name, done + played, tap.exchanges, differ)
             return False
 
-        for chosen, width in (*((chunk, self.plan.jobs) for chunk in _chunks(crowd, tap.sessions)), (alone, 1), (own, 1)):
+        together = (*_chunks(crowd, tap.sessions), *_chunks(fresh, tap.sessions))
+        for chosen, width in (*((chunk, self.plan.jobs) for chunk in together), (alone, 1), (own, 1)):
             if chosen:
                 part = stage.play([tap.sessions[index] for index in chosen], jobs=width, in_order=tap.own_app, progress=told)
                 for index, facts in zip(chosen, part.facts, strict=True):
@@ -317,9 +320,10 @@ class Gate:
     def _earned(self, tap: Tap, result: Result) -> None:
         """What would make a "same" worthless: nothing answered, calls that no trace shows, traffic of another app."""
         answered = agreed = recorded = 0
+        aside = _aside(tap, result)
         traced = [0] * (3 if self.plan.twin else 2)
         succeeded = [0] * len(traced)
-        for session, played in zip(tap.sessions, result.facts, strict=True):
+        for index, (session, played) in enumerate(zip(tap.sessions, result.facts, strict=True)):
             for exchange, facts in zip(session, played, strict=True):
                 if facts is None:
                     continue
@@ -328,9 +332,9 @@ class Gate:
                     succeeded[side] += any(path == "response.status" and _succeeded(value) for (_, path), value in item.items())
                 success = any(path == "response.status" and _succeeded(value) for (_, path), value in facts[0].items())
                 calls = any(path == "call" for _, path in facts[0])
-                answered += (calls and success) or case.echoed(facts[0])
                 if success and not calls:
                     self.unearned.append(f"{tap.name} {exchange.name}: the reference answered 2xx, but no call of the app was traced")
+                answered += index not in aside and ((calls and success) or case.echoed(facts[0]))
                 if "status" in exchange.meta:
                     recorded += 1
                     agreed += fits(exchange, facts[0])
@@ -344,12 +348,32 @@ class Gate:
                 f"{tap.name}: the reference gave the recorded status in {agreed} of {recorded} exchanges; this traffic is not of this app"
             )
             self.unearned += [f"  {line}" for line in misfits(_of_reference(tap, result))]
+        elif aside:
+            fresh = sum(map(begins_fresh, tap.sessions))
+            kind = f"{len(aside)} of {fresh} sessions that begin on fresh state"
+            self.not_tried.append(f"{tap.name}: {kind}: recorded of another app or state, so the verdict does not rest on them:")
+            self.not_tried += [f"  {line}" for line in aside.values()]
         self.unearned.extend(result.untraced[:5])
+
+
+def _aside(tap: Tap, result: Result) -> dict[int, str]:
+    """Of the sessions that begin on fresh state those that were recorded of another app, or another state, than the gate has, each with the
+    line that says so: a test may make what it needs. What differs in them is a difference like any other."""
+    played = enumerate(_of_reference(tap, result))
+    return {index: line for index, session in played if begins_fresh(tap.sessions[index]) and (line := misfit(session))}
 
 
 def _of_reference(tap: Tap, result: Result) -> Iterator[list[Played]]:
     for session, played in zip(tap.sessions, result.facts, strict=True):
         yield [(exchange, facts and facts[0]) for exchange, facts in zip(session, played, strict=True)]
+
+
+def _again(tap: Tap, doubtful: Sequence[int]) -> list[int]:
+    """What is played again for these. On an app with a state an exchange means what it meant only behind all that went before it, but for
+    a session that begins on fresh state."""
+    chosen = set(doubtful)
+    last = max((index for index in doubtful if not begins_fresh(tap.sessions[index])), default=-1) if tap.own_app else -1
+    return [index for index in range(len(tap.sessions)) if index in chosen or (index <= last and not begins_fresh(tap.sessions[index]))]
 
 
 def _succeeded(status: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ._player import Exchange
 from .fact import Facts
+from .recorded import begins_fresh
 from .secret import STAND_IN
 
 NAMED = 5  # exchanges that are told of one by one
@@ -35,6 +36,11 @@ def misfits(sessions: Iterable[Sequence[Played]]) -> list[str]:
     return lines[:NAMED] + ([f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else [])
 
 
+def misfit(session: Sequence[Played]) -> str:
+    """The first exchange of a session that got another status, or nothing."""
+    return next(iter(_of_session(session)), "")
+
+
 def _few(words: Sequence[str], between: str) -> str:
     return between.join(words[:VALUES_NAMED]) + (f" and {len(words) - VALUES_NAMED} more" if len(words) > VALUES_NAMED else "")
 
@@ -50,7 +56,9 @@ def _of_session(session: Sequence[Played]) -> Iterable[str]:
             takes = f"; takes {_few(words, ', and ')}" if words else ""
             secrets = list(dict.fromkeys(found[0] for found in STAND_IN.finditer(exchange.text.decode("latin-1"))))
             sends = f"; sends {_few(secrets, ', ')} for what was scrubbed" if secrets else ""
-            yield f"{exchange.name}: {exchange.meta['status']} recorded, {' '.join(statuses(facts)) or 'no answer'} now{takes}{sends}"
+            # Exchanges of tests have the same names in each.
+            name = f"{exchange.session}, {exchange.name}" if begins_fresh([exchange]) else exchange.name
+            yield f"{name}: {exchange.meta['status']} recorded, {' '.join(statuses(facts)) or 'no answer'} now{takes}{sends}"
         failed = {place for place, path in facts if path == _NOTHING}
         for number, line in enumerate(exchange.text.split(b"\n"), exchange.line):
             if saved := _SAVE.match(line):

@@ -20,6 +20,7 @@ _VALUE = re.compile(rb"(?<!\\)\$\{|\nsave ")
 _SAVE = re.compile(rb"\nsave +([A-Za-z0-9._-]+)")
 
 Session = list[Exchange]
+FRESH = "fresh"  # in `needs`
 Parts = list[bytes | str]  # bytes as they are; a str for what stands in ${}
 
 
@@ -214,15 +215,24 @@ def _inherited(exchange: Exchange) -> list[str]:
     return [f"{key}: {value}" for key, value in exchange.meta.items() if key.encode() not in own]
 
 
+def begins_fresh(session: Session) -> bool:
+    """Whether it was recorded on a state that nothing had written to, and is played on such a state."""
+    return any(FRESH in exchange.meta.get("needs", "").split() for exchange in session)
+
+
 def carried(sessions: Sequence[Session]) -> tuple[list[Session], list[str]]:
-    """The sessions of one file, and in words which values are carried in them now."""
+    """The sessions of one file, and in words which values are carried in them now. To one that begins fresh no other has given anything;
+    these come last."""
     if not any(kind == "answered" for session in sessions for exchange in session for _, kind, _ in exchange.steps):
         return list(sessions), []
-    carrier = _Carrier(sessions)
+    made: list[Session] = []
     alike: dict[tuple[str, str], list[Value]] = {}
-    for value in carrier.values.values():
-        alike.setdefault((value.label, value.origin), []).append(value)
-    return carrier.sessions(sessions), [_told(values) for values in alike.values()]
+    for group in ([session for session in sessions if not begins_fresh(session)], *([one] for one in sessions if begins_fresh(one))):
+        carrier = _Carrier(group)
+        made += carrier.sessions(group)
+        for value in carrier.values.values():
+            alike.setdefault((value.label, value.origin), []).append(value)
+    return made, [_told(values) for values in alike.values()]
 
 
 def _told(values: Sequence[Value]) -> str:

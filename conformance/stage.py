@@ -13,6 +13,7 @@ from .adapters import Unsupported
 from .autobahn import case, drive
 from .fact import Address, Facts, facts_of_all
 from .lifetime import Lifetime, play_all
+from .recorded import begins_fresh
 from .tap import Session, writes
 from .target import Target, start_all, stop_all
 
@@ -54,11 +55,13 @@ class Stage:
         self.deaths_max = deaths_max
         self.player: Player | None = None
         self.deaths: dict[str, int] = {target.name: 0 for target in targets}
+        self._written = False  # since the last start
         self.watch: Watch | None = None  # sees every observation before facts are made of it
 
     def start(self) -> None:
         """All targets on fresh state. NotReady when one does not come up; nothing is left running then."""
         start_all(self.targets)
+        self._written = False
         self.player = Player([target.address() for target in self.targets], patience=self.patience)
 
     def stop(self) -> None:
@@ -71,6 +74,12 @@ class Stage:
         """The same targets again on fresh state."""
         self.stop()
         self.start()
+
+    def prepare(self, sessions: Sequence[Session], *, as_it_is: bool = False) -> None:
+        """Before these are played side by side: what has to begin on fresh state does, and what may write is noted."""
+        if self._written and not as_it_is and any(map(begins_fresh, sessions)):
+            self.restart()
+        self._written |= any(map(writes, sessions))
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Stage"]:
@@ -92,16 +101,39 @@ class Stage:
         assert self.player is not None
         return self.player.lifespans()
 
-    def play(self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, progress: Progress | None = None) -> Result:
+    def play(
+        self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, as_it_is: bool = False, progress: Progress | None = None
+    ) -> Result:
         """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it. Else
         what can only be played alone comes behind the rest.
 
         Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
-        name; what stands behind it is played after one more start. Exchanges with process steps come last."""
+        name; what stands behind it is played after one more start. Sessions that begin on fresh state come behind all others, those that
+        only read together and the others each on a start of its own; not so `as_it_is`, where the caller owns who shares a start.
+        Exchanges with process steps come last."""
         result = Result([[None] * len(session) for session in sessions])
-        left = [index for index, session in enumerate(sessions) if not has_own_start(session)]
+        shared = [index for index, session in enumerate(sessions) if not has_own_start(session)]
         if not in_order:  # else each of these would wait for all that was begun before it
-            left.sort(key=lambda index: any(exchange.alone for exchange in sessions[index]))
+            shared.sort(key=lambda index: any(exchange.alone for exchange in sessions[index]))
+        fresh = [index for index in shared if begins_fresh(sessions[index]) and not as_it_is]
+        apart = [index for index in fresh if writes(sessions[index])]
+        over = 0
+        for group in ([i for i in shared if i not in fresh], [i for i in fresh if i not in apart], *([index] for index in apart)):
+            if group and not self._given_up():
+                self.prepare([sessions[index] for index in group], as_it_is=as_it_is)
+                self._group(result, sessions, group, jobs, in_order, progress and _behind(progress, over))
+                over += sum(len(sessions[index]) for index in group)
+        self._live(result, sessions, progress)
+        self._drive(result, sessions, progress)
+        return result
+
+    def _given_up(self) -> bool:
+        return max(self.deaths.values()) > self.deaths_max
+
+    def _group(
+        self, result: Result, sessions: Sequence[Session], left: list[int], jobs: int, in_order: bool, progress: Progress | None
+    ) -> None:
+        """Sessions that share a start."""
         crowd: list[Death] = []  # deaths among exchanges side by side, where nobody knows which one did it
         while left:
             assert self.player is not None
@@ -128,15 +160,13 @@ class Stage:
                     self.deaths[target.name] += 1
                 left = self._bury(result, died, sessions, left)
                 crowd = []
-            if max(self.deaths.values()) > self.deaths_max:
+            if self._given_up():
                 for index in left:
                     result.facts[index] = [None] * len(sessions[index])
                 break
             self.restart()
+            self._written = any(writes(sessions[index]) for index in left)
         result.deaths.extend(crowd)
-        self._live(result, sessions, progress)
-        self._drive(result, sessions, progress)
-        return result
 
     def _live(self, result: Result, sessions: Sequence[Session], progress: Progress | None) -> None:
         """The exchanges with process steps, each on a start of its own."""
@@ -188,6 +218,10 @@ class Stage:
             for target, calls in zip(self.targets, self.player.unclaimed(), strict=True)
             for call in calls
         ]
+
+
+def _behind(progress: Progress, over: int) -> Progress:
+    return lambda played: progress(over + played)
 
 
 def has_own_start(session: Session) -> bool:

@@ -16,7 +16,7 @@ from ._player import Exchange, ExchangeError, parse
 from .autobahn import case, drive
 from .demand import LEVELS, Demand, DemandError
 from .errors import UsageError
-from .recorded import MAGIC, Session, carried
+from .recorded import FRESH, MAGIC, Session, carried
 from .route_list import ListedRoute
 
 # In the folder of the package bridgecheck.spec, on its own: the Python of a target need not have bridgecheck.
@@ -108,7 +108,7 @@ def spec(quick: bool = False) -> Tap:
 
 def waits(exchange: Exchange) -> bool:
     """Whether it waits for what may never come, or may end the server."""
-    return bool(needs(exchange) - {"websocket"}) or any(word in exchange.text for word in _WAITING)
+    return bool(needs(exchange) - {"websocket", FRESH}) or any(word in exchange.text for word in _WAITING)
 
 
 def without(tap: Tap, left_out: set[str]) -> Tap:

@@ -34,7 +34,8 @@ class Trials:
             if fresh or self._written:
                 self.stage.restart()
             self._written = group is not beside
-            played = self.stage.play([list(sessions[index]) for index in group], jobs=1 if self._written else self.jobs).facts
+            chosen = [list(sessions[index]) for index in group]
+            played = self.stage.play(chosen, jobs=1 if self._written else self.jobs, as_it_is=True).facts
             facts |= {index: found[-1] for index, found in zip(group, played, strict=True)}
         return [None if (item := facts[index]) is None else self._play(item) for index in range(len(sessions))]
 

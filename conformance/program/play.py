@@ -89,6 +89,7 @@ def play(
             differ |= _live(console, session[0], targets, patience)
     with stage.running() if shared else contextlib.nullcontext():
         for session in shared:
+            stage.prepare([session])
             assert stage.player is not None
             for exchange, observations in zip(session, stage.player.play([session], jobs=1)[0], strict=True):
                 if observations is None:

@@ -16,6 +16,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bridgecheck-candidate", metavar="SERVER", help="Also run the tests over sockets, and compare this server.")
     group.addoption("--bridgecheck-reference", metavar="SERVER", default="uvicorn", help="With this one.  [default: uvicorn]")
     group.addoption("--bridgecheck-record", metavar="PATH", help="Save the traffic as exchanges: to a FILE.exchange, or a folder.")
+    group.addoption(
+        "--bridgecheck-state",
+        choices=("fresh", "shared"),
+        default="fresh",
+        help="What a recorded test begins with: fresh state, or what those before it left.  [default: fresh]",
+    )
     group.addoption("--bridgecheck-patience", metavar="SECONDS", type=float, default=300.0, help="Of one test.  [default: 300]")
     group.addoption("--bridgecheck-run", metavar="SERVER", help="(used by itself) carry the tests to this server")
     group.addoption("--bridgecheck-journal", metavar="FILE", help="(used by itself) where to write what came of it")

@@ -15,12 +15,15 @@ from typing import Any
 
 from .._recording import pieces
 from ..giver import quoted
+from ..recorded import FRESH
+from ..traffic import ANSWER_MAX
 from .journal import Exchange, Test
 
 _MAGIC = "bridgecheck-exchange 1\n"
 _EXCHANGE_MAX = 1 << 18  # octets sent in one; each may be written as four, and a line holds 1 MiB
 _FILE_MAX = 60 << 20
 _NAME_MAX = 100
+_TEXT = (b"text/", b"json", b"html", b"xml", b"form-urlencoded")  # kinds of content in which values are found
 
 
 @dataclass
@@ -29,14 +32,15 @@ class Recorded:
     left_out: int = 0  # exchanges
 
 
-def save(path: Path, tests: Sequence[Test]) -> Recorded:
-    """To the file PATH.exchange, or into the folder PATH, a file for each app. They are made for their owner alone to read."""
+def save(path: Path, tests: Sequence[Test], *, fresh: bool) -> Recorded:
+    """To the file PATH.exchange, or into the folder PATH, a file for each app. They are made for their owner alone to read. `fresh`: each
+    test began on a state that no other had written to."""
     recorded = Recorded()
     apps = list(dict.fromkeys(exchange.app for test in tests for exchange in test.exchanges))
     one = path.suffix == ".exchange"
     for group in [apps] if one else [[app] for app in apps]:
         file = path if one else path / f"{_name(group[0]) or 'unnamed'}.exchange"
-        text, count = _text(tests, set(group), recorded)
+        text, count = _text(tests, set(group), recorded, f"needs: {FRESH}\n" if fresh else "")
         if count:
             file.parent.mkdir(parents=True, exist_ok=True)
             _write(file, text)
@@ -51,7 +55,7 @@ def _write(file: Path, text: str) -> None:
     whole.replace(file)
 
 
-def _text(tests: Sequence[Test], apps: set[str], recorded: Recorded) -> tuple[str, int]:
+def _text(tests: Sequence[Test], apps: set[str], recorded: Recorded, meta: str) -> tuple[str, int]:
     text, size, count = [_MAGIC], len(_MAGIC), 0
     used: Counter[str] = Counter()
     for test in tests:
@@ -68,7 +72,7 @@ def _text(tests: Sequence[Test], apps: set[str], recorded: Recorded) -> tuple[st
             size += len(written) + _NAME_MAX * 4
         if exchanges:
             origin = test.name.encode("ascii", "replace").decode()
-            text.append(f"\nsession {_unique(_name(test.name), used)}\norigin: {origin}\n\n" + "\n\n".join(exchanges) + "\n")
+            text.append(f"\nsession {_unique(_name(test.name), used)}\n{meta}origin: {origin}\n\n" + "\n\n".join(exchanges) + "\n")
             count += len(exchanges)
     return "".join(text), count
 
@@ -84,7 +88,18 @@ def _exchange(exchange: Exchange, used: Counter[str]) -> Iterator[str]:
     yield f"status: {exchange.status}"
     for word, value in exchange.steps:
         yield from _step(word, value)
+        if word == "wait response":
+            yield "answered"
+            yield from pieces([_answered(exchange.connection["responses"][-1])]).splitlines()
     yield "end next"
+
+
+def _answered(response: dict[str, Any]) -> bytes:
+    """As the recorder between clients and a server keeps it (recorder/answer.h)."""
+    kind = b"".join(value.lower() for name, value in response["fields"] if name.lower() == b"content-type")
+    content = response["body"]["bytes"][:ANSWER_MAX] if any(word in kind for word in _TEXT) else b""
+    fields = b"".join(name + b": " + value + b"\r\n" for name, value in response["fields"])
+    return f"HTTP/{response['version']} {response['status']}\r\n".encode() + fields + b"\r\n" + content
 
 
 def _step(word: str, value: Any) -> Iterator[str]:

@@ -150,7 +150,7 @@ class Comparing:
         if not path:
             return None
         good: list[Test] = [test for test in run.values() if test.outcome == "passed"]
-        return save(self._config.invocation_params.dir / path, good)
+        return save(self._config.invocation_params.dir / path, good, fresh=self._config.getoption("bridgecheck_state") == "fresh")
 
     def _tell(self, line: str) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")

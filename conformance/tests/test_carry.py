@@ -355,14 +355,37 @@ def test_what_is_no_such_value_stays(first: Talk, asked: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [UUID, TOKEN, "grace.6f7ed6ee8e0a03f9da97f44d2289f701", "123456789012", "eyJhbGciOiJIUzI1NiJ9.e30.a-b_c1D2e3"]
+    "value",
+    [
+        UUID,
+        TOKEN,
+        "grace.6f7ed6ee8e0a03f9da97f44d2289f701",
+        "123456789012",
+        "eyJhbGciOiJIUzI1NiJ9.e30.a-b_c1D2e3",
+        "qWeRTyUIopASdfGHjKLz-C",
+        "scrubbed-bearer-e4n7c2",
+    ],
 )
 def test_random(value: str) -> None:
     assert looks_random(value)
 
 
 @pytest.mark.parametrize(
-    "value", ["", "1", "true", "password", "electronics", "blue-shirt-42", "12345678", "v1.2.3-beta4", "10.0.0.1", "two words 1a2b3c"]
+    "value",
+    [
+        "",
+        "1",
+        "true",
+        "password",
+        "electronics",
+        "blue-shirt-42",
+        "12345678",
+        "v1.2.3-beta4",
+        "10.0.0.1",
+        "two words 1a2b3c",
+        "getElementsByTagNameAndClass",
+        "aBcDeFGH",
+    ],
 )
 def test_not_random(value: str) -> None:
     assert not looks_random(value)

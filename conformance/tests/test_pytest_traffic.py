@@ -1,5 +1,6 @@
 """Small suites, run by a pytest of their own: what is the same, what differs, what is not carried over, what is recorded."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridgecheck.conformance import tap
+from bridgecheck.conformance.pytest_traffic import journal
+from bridgecheck.conformance.pytest_traffic.recording import save
 from bridgecheck.conformance.weight import weight
 
 APP = """
@@ -19,7 +22,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-done = []
+done, taken = [], []
 
 async def items(request):
     return JSONResponse({"items": [1, 2], "q": request.query_params.get("q")})
@@ -40,6 +43,16 @@ async def who(request):
 async def identity(request):
     return PlainTextResponse(uuid.uuid4().hex)
 
+async def take(request):
+    # there is one
+    if taken:
+        return Response(status_code=409)
+    taken.append(uuid.uuid4().hex)
+    return PlainTextResponse(taken[0], 201, {"Location": f"/baskets/{taken[0]}"})
+
+async def basket(request):
+    return PlainTextResponse(taken[0]) if request.path_params["name"] in taken else Response(status_code=404)
+
 async def talk(socket):
     if "no" in socket.query_params:
         await socket.close(4403, "not you")
@@ -51,7 +64,7 @@ async def talk(socket):
     await socket.close(4001, "enough")
 
 app = Starlette(routes=[Route("/items", items), Route("/echo", echo, methods=["POST"]), Route("/fail", fail), Route("/who", who),
-                        Route("/id", identity),
+                        Route("/id", identity), Route("/baskets", take, methods=["POST"]), Route("/baskets/{name}", basket),
                         WebSocketRoute("/talk", talk)])
 """
 
@@ -99,6 +112,13 @@ def test_a_websocket_that_is_not_accepted():
     with pytest.raises(WebSocketDisconnect) as closed, TestClient(small.app).websocket_connect("/talk?no"):
         pass
     assert (closed.value.code, closed.value.reason) == (4403, "not you")
+
+@pytest.mark.parametrize("again", range(2))
+def test_the_first_basket(again):
+    small.taken.clear()
+    client = TestClient(small.app)
+    made = client.post("/baskets")
+    assert (made.status_code, client.get(made.headers["Location"]).text) == (201, made.text)
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("chance", [small.uuid.uuid4().hex])
@@ -159,11 +179,12 @@ def test_the_same_and_what_is_recorded_plays_in_the_gate(tmp_path: Path) -> None
     result = run(tmp_path, SAME, "--bridgecheck-candidate", "bridge", f"--bridgecheck-record={file}")
     said = section(result)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "7 tests passed in memory, 7 of them carried over; 8 requests over sockets; 0 noisy facts" in said
+    assert "9 tests passed in memory, 9 of them carried over; 12 requests over sockets; 8 noisy facts" in said
     assert "same: bridge against uvicorn (0 outcomes, 0 differences, 0 drift)" in said
-    assert f"Recorded: 8 exchanges of small:app in {file}" in said
+    assert f"Recorded: 12 exchanges of small:app in {file}" in said
     assert file.stat().st_mode & 0o777 == 0o600
-    assert [exchange.meta["status"] for exchange in tap.read(file)] == ["200", "200", "200", "500", "500", "101", "403", "200"]
+    statuses = "200 200 200 500 500 101 403 201 200 201 200 200"
+    assert " ".join(exchange.meta["status"] for exchange in tap.read(file)) == statuses
     gate = [
         sys.executable,
         "-m",
@@ -179,12 +200,14 @@ def test_the_same_and_what_is_recorded_plays_in_the_gate(tmp_path: Path) -> None
     ]
     played = subprocess.run(gate, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert played.returncode == 0, played.stdout + played.stderr
-    assert "8 exchanges (recorded 8)" in played.stdout
+    assert "12 exchanges (recorded 12)" in played.stdout
+    assert "begin on fresh state" not in played.stdout  # all of them fit
+    assert "basket-id from Location of POST /baskets (2 values) → 2 requests" in played.stderr
 
 
 def test_another_server_that_runs_in_the_loop_of_the_tests(tmp_path: Path) -> None:
     said = section(run(tmp_path, SAME, "--bridgecheck-candidate", "granian"))
-    assert "7 tests passed in memory, 7 of them carried over; 8 requests over sockets; 0 noisy facts" in said
+    assert "9 tests passed in memory, 9 of them carried over; 12 requests over sockets; 8 noisy facts" in said
     assert any("granian against uvicorn (0 outcomes, " in line for line in said), said
 
 
@@ -285,6 +308,37 @@ def test_loading_the_plugin_imports_nothing_else() -> None:
     names = [name for name in eval(said) if "editable" not in name]
     room = "bridgecheck.conformance.pytest_traffic"
     assert names == ["bridgecheck", "bridgecheck.conformance", room, f"{room}.plugin"]
+
+
+def test_what_is_recorded_of_tests_that_share_a_state_says_nothing_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "tests.exchange"
+    save(file, [recorded_test("one", "/items")], fresh=False)
+    assert "needs" not in tap.read(file)[0].meta
+    save(file, [recorded_test("one", "/items")], fresh=True)
+    (exchange,) = tap.read(file)
+    assert exchange.meta["needs"] == "fresh"
+
+
+def recorded_test(name: str, target: str) -> journal.Test:
+    head = {"version": "1.1", "status": 200, "fields": [(b"Content-Type", b"image/png")], "body": {"bytes": b"\x89"}}
+    steps = [("send", f"GET {target} HTTP/1.1\r\n\r\n".encode()), ("wait response", None)]
+    return journal.Test(name, exchanges=[journal.Exchange("GET", target, "small:app", connection={"responses": [head]}, steps=steps)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "kept"),
+    [(b"image/png", b"\x89PNG", b""), (b"application/JSON", b"{}", b"{}"), (b"text/plain", b"x" * 70_000, b"x" * 65536)],
+)
+def test_answers_are_kept_as_the_recorder_keeps_them(tmp_path: Path, kind: bytes, content: bytes, kept: bytes) -> None:
+    test = recorded_test("one", "/items")
+    response = test.exchanges[0].connection["responses"][0]
+    response["fields"], response["body"]["bytes"] = [(b"Content-Type", kind)], content
+    save(tmp_path / "tests.exchange", [test], fresh=True)
+    steps = [(word, sent) for _, word, sent in tap.read(tmp_path / "tests.exchange")[0].steps]
+    head, _, body = dict(steps)["answered"].partition(b"\r\n\r\n")
+    assert [word for word, _ in steps] == ["send", "wait response", "answered"]
+    assert head == b"HTTP/1.1 200\r\nContent-Type: " + kind
+    assert hashlib.sha256(body).digest() == hashlib.sha256(kept).digest()
 
 
 def test_a_request_that_is_not_the_same_is_a_break() -> None:

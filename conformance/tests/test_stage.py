@@ -183,6 +183,34 @@ def test_where_order_is_free_what_is_played_alone_comes_last(world: World, in_or
     assert "".join(world.log) == log and None not in [facts for (facts,) in result.facts]
 
 
+def test_what_begins_on_fresh_state_has_it(world: World) -> None:
+    """Behind all others, and behind what only reads; a start is spared where nothing was written since the last one."""
+    fresh, post = {"needs": "fresh"}, ((b"POST", b"/"),)
+    sessions = [
+        [Named("first", requests=post, meta=fresh)],
+        [Named("read", meta=fresh)],
+        [Named("write", requests=post)],
+        [Named("second", meta=fresh), Named("second", requests=post, meta=fresh)],
+        [Named("look", meta=fresh)],
+        [Named("plain")],
+    ]
+    with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
+        begun = stage.start
+        stage.start = lambda: (world.log.append("|"), begun())  # type: ignore[method-assign]
+        stage.play(sessions, jobs=4, in_order=True)  # type: ignore[arg-type]
+    assert " ".join(world.log) == "write plain | read look first | second second"
+
+
+def test_who_plays_on_a_start_as_it_is_owns_what_shares_it(world: World) -> None:
+    sessions = [[Named(name, requests=((b"POST", b"/"),), meta=meta)] for name, meta in (("a", {"needs": "fresh"}), ("b", {}))]
+    with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
+        for _ in range(2):
+            stage.play(sessions, jobs=1, as_it_is=True)  # type: ignore[arg-type]
+        assert world.starts == 1 and world.log == ["a", "b", "a", "b"]
+        stage.play(sessions, jobs=1)  # type: ignore[arg-type]
+    assert world.starts == 2
+
+
 def test_a_death_is_named_at_once_where_all_are_alone(world: World) -> None:
     world.kills = {"b"}
     sessions = [[Named(name, requests=((b"POST", b"/"),))] for name in "abc"]

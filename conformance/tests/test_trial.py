@@ -21,7 +21,8 @@ class FakeStage(Stage):
     def restart(self) -> None:
         self.log.append("start")
 
-    def play(self, sessions: Any, *, jobs: int, **_: Any) -> Result:
+    def play(self, sessions: Any, *, jobs: int, as_it_is: bool = False, **_: Any) -> Result:
+        assert as_it_is  # or each session that begins on fresh state would have a start of its own
         self.log.append(([session[-1].name for session in sessions], jobs))
         return Result([[None if exchange.name == "lost" else tuple(FACTS) for exchange in session] for session in sessions])
 
