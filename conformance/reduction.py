@@ -41,7 +41,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Script:
-    """One exchange, taken apart."""
+    """One exchange, taken apart, without what was answered when it was recorded."""
 
     head: bytes  # its first line and its meta, those of its session too
     steps: tuple[Send | bytes, ...]
@@ -52,13 +52,16 @@ class Script:
         lines = [line for line in exchange.text.split(b"\n") if line and not line.startswith(b"#")]
         head = [lines[0], *(f"{key}: {value}".encode() for key, value in exchange.meta.items())]
         steps: list[Send | bytes] = []
+        answered = False
         for line in lines[1:-1]:
-            if line[:1] in b">+*":
+            if line[:1] not in b">+*":
+                answered = line.split()[0] == b"answered"
+                if not answered and not _META.match(line):
+                    steps.append(Send(line, b"") if line.split()[0] == b"send" else line)
+            elif not answered:
                 send = steps[-1]
                 assert isinstance(send, Send)
                 steps[-1] = replace(send, data=send.data + _bytes(line))
-            elif not _META.match(line):
-                steps.append(Send(line, b"") if line.split()[0] == b"send" else line)
         return cls(b"\n".join(head) + b"\n", tuple(steps), lines[-1] + b"\n")
 
     @property
@@ -182,7 +185,7 @@ def exchanges(taken: Scripts, session: str) -> tuple[Exchange, ...] | None:
 
 
 def _meaning(exchange: Exchange) -> Any:
-    return exchange.name, exchange.meta, exchange.sends, [step[1:] for step in exchange.steps]
+    return exchange.name, exchange.meta, exchange.sends, [step[1:] for step in exchange.steps if step[1] != "answered"]
 
 
 def size(session: Sequence[Exchange]) -> tuple[int, int, int, int]:

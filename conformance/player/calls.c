@@ -146,7 +146,7 @@ static int on_record(void *context, uint32_t pid, const struct trace_record *rec
         calls->out_of_memory = true;
         return 0;
     }
-    if (!call)
+    if (!call || (call->claimant && call->claimant->over))
         return 0; /* it settled and was reported; an event after that is the app's own affair */
     if (record->kind == TRACE_RETURNED || record->kind == TRACE_RAISED) {
         call->ended = true;

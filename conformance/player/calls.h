@@ -40,6 +40,7 @@ struct calls_list {
 struct calls_claimant {
     struct calls_list calls; /* in the order they began */
     size_t unsettled;        /* how many of them have not settled */
+    bool over;               /* nothing is added to them any more */
 };
 
 struct calls;

@@ -342,10 +342,12 @@ void connection_reset(struct connection *connection) {
     close_socket(connection, true);
 }
 
+void connection_leave(struct connection *connection) { close_socket(connection, true); }
+
 void connection_free(struct connection *connection) {
     if (!connection)
         return;
-    close_socket(connection, true);
+    connection_leave(connection);
     uv_close((uv_handle_t *)&connection->pace, on_closed);
     response_reader_free(&connection->responses);
     requests_free(&connection->requests);

@@ -111,7 +111,10 @@ void connection_half_close(struct connection *connection); /* FIN; reading goes 
 void connection_close(struct connection *connection);      /* close(), as a client does that has had enough */
 void connection_reset(struct connection *connection);      /* RST */
 
-/* Leave without a trace (RST where the connection is still there) and free. NULL is let through. */
+/* Leave without a trace (RST where the connection is still there). What it brought can still be read. */
+void connection_leave(struct connection *connection);
+
+/* The same, and free. NULL is let through. */
 void connection_free(struct connection *connection);
 
 #endif

@@ -119,6 +119,15 @@ static void give_ports_back(struct lane *lane, uint64_t free_from) {
     lane->port_count = 0;
 }
 
+void lane_hand_over(struct lane *lane, struct script **scripts) {
+    give_ports_back(lane, uv_now(lane->kit->connection_kit->loop));
+    for (size_t target = 0; target < lane->kit->target_count; target++) {
+        script_leave(lane->scripts[target]);
+        scripts[target] = lane->scripts[target];
+        lane->scripts[target] = NULL;
+    }
+}
+
 void lane_end(struct lane *lane) {
     give_ports_back(lane, uv_now(lane->kit->connection_kit->loop));
     for (size_t target = 0; target < lane->kit->target_count; target++) {

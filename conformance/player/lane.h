@@ -51,6 +51,9 @@ int lane_begin(struct lane *lane, struct target_error *error);
 /* The same again, from other ports. */
 int lane_again(struct lane *lane, struct target_error *error);
 
+/* The current exchange is over: let its ports go, and hand its scripts, which have left their connections, over to SCRIPTS. */
+void lane_hand_over(struct lane *lane, struct script **scripts);
+
 /* Let the scripts and the ports of the current exchange go. */
 void lane_end(struct lane *lane);
 

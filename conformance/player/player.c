@@ -2,6 +2,7 @@
 #include "player.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,16 @@ struct claim_context {
     size_t target;
 };
 
+/* Making something of what was observed is code and data that are no longer in the processor's caches when another exchange is over: for
+ * several of them, one after another, it costs half. So exchanges wait for that, up to this many, and up to this size. */
+#define FINISHED_MAX 32u
+#define FINISHED_SIZE_MAX (1u << 20)
+
+struct finished {
+    size_t session, exchange;
+    struct script **scripts; /* one for each target; in the player's finished_scripts */
+};
+
 struct player {
     uv_loop_t loop;
     uv_timer_t ticker;
@@ -26,12 +37,15 @@ struct player {
     size_t target_count;
     struct lane_claim claims[65536];
     struct lane_kit lane_kit;
+    struct script **finished_scripts; /* FINISHED_MAX times one for each target; owned */
 
     /* While playing. */
     struct lane *lanes;
     size_t lane_count, active;
     const struct player_session *sessions;
     size_t session_count, next_session, played;
+    struct finished finished[FINISHED_MAX];
+    size_t finished_count, finished_size;
     const struct player_watcher *watcher;
     enum player_order order;
     struct target_error *error; /* set, and order PLAYER_ABORT, when something failed */
@@ -116,30 +130,57 @@ static void launch(struct player *player) {
     }
 }
 
-static void leave(struct player *player, struct lane *lane) {
-    lane_end(lane);
-    lane_leave(lane);
-    player->active--;
+/* Hand out what has finished. */
+static void hand_out(struct player *player) {
+    for (size_t i = 0; i < player->finished_count; i++) {
+        const struct finished *finished = &player->finished[i];
+        if (player->order != PLAYER_ABORT)
+            obey(player, player->watcher->played(player->watcher->context, finished->session, finished->exchange, finished->scripts));
+        for (size_t target = 0; target < player->target_count; target++)
+            script_free(finished->scripts[target]);
+    }
+    player->finished_count = player->finished_size = 0;
 }
 
-/* The exchange is over on all targets: hand it out and go on to the next. */
-static void hand_out(struct player *player, struct lane *lane) {
-    bool refused = false;
-    for (size_t i = 0; i < player->target_count; i++) {
-        refused |= lane->scripts[i]->refused;
-        if (lane->scripts[i]->out_of_memory)
-            fail(player, ENOMEM, "out of memory");
+/* What an observation holds, about; SIZE_MAX where it may be anything, or is not to wait: a call that goes on has to be followed. */
+static size_t size_of(const struct script *script) {
+    size_t size = 0;
+    for (size_t i = 0; i < script->connection_count; i++) {
+        const struct connection *connection = script->connections[i].connection;
+        if (connection->upgraded) /* a little may have been inflated to much */
+            return SIZE_MAX;
+        size += connection->received;
     }
+    for (const struct call *call = script->claimant.calls.first; call; call = call->next)
+        size += call->records_size;
+    return script->settled ? size : SIZE_MAX;
+}
+
+/* The exchange is over on all targets: take what was observed, and go on to the next. */
+static void finish(struct player *player, struct lane *lane) {
+    struct finished *finished = &player->finished[player->finished_count];
+    *finished = (struct finished){.session = lane->session_index,
+                                  .exchange = lane->exchange,
+                                  .scripts = &player->finished_scripts[player->finished_count * player->target_count]};
+    lane_hand_over(lane, finished->scripts);
+    player->finished_count++;
     player->played++;
-    if (player->order != PLAYER_ABORT)
-        obey(player, player->watcher->played(player->watcher->context, lane->session_index, lane->exchange, lane->scripts));
-    if (refused)
-        obey(player, PLAYER_BEGIN_NOTHING_MORE);
+    for (size_t i = 0; i < player->target_count; i++) {
+        const struct script *script = finished->scripts[i];
+        size_t size = size_of(script), room = FINISHED_SIZE_MAX - player->finished_size;
+        player->finished_size += size < room ? size : room;
+        if (script->out_of_memory)
+            fail(player, ENOMEM, "out of memory");
+        if (script->refused)
+            obey(player, PLAYER_BEGIN_NOTHING_MORE);
+    }
+    if (player->finished_count == FINISHED_MAX || player->finished_size == FINISHED_SIZE_MAX)
+        hand_out(player);
     if (player->order != PLAYER_GO_ON || lane->exchange + 1 == lane->session->count) {
-        leave(player, lane);
+        lane_leave(lane);
+        player->active--;
         return;
     }
-    lane_end(lane);
     lane->exchange++;
     lane->tries = 0;
     struct target_error error;
@@ -181,7 +222,7 @@ static bool look(struct player *player) {
         if (lane->session && lane->port_taken && lane_again(lane, &error))
             fail(player, error.number, error.message);
         while (lane->session && !lane->running && player->order != PLAYER_ABORT)
-            hand_out(player, lane);
+            finish(player, lane);
         for (size_t target = 0; lane->session && target < player->target_count; target++)
             again |= lane->scripts[target] && lane->scripts[target]->needs_look;
         again |= lane->session && lane->port_taken;
@@ -197,6 +238,12 @@ static bool settle(struct player *player) {
     bool again = look(player);
     launch(player);
     return again || read_traces(player, true);
+}
+
+/* An answer does not drive a server that is still at work off its core: more answers have come by the time we look, and we wake less often.
+ * This thread's policy alone; where it may not be set, or is another than the usual one, it stays. Returns whether it was set. */
+static bool yield_to_servers(void) {
+    return sched_getscheduler(0) == SCHED_OTHER && !sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 }
 
 int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs,
@@ -219,6 +266,7 @@ int player_play(struct player *player, const struct player_session *sessions, si
     if (player->lane_count < lanes)
         fail(player, ENOMEM, "out of memory");
 
+    bool yields = yield_to_servers();
     uv_update_time(&player->loop);
     uv_timer_start(&player->ticker, on_tick, PLAYER_TICK_MS, PLAYER_TICK_MS);
     for (;;) {
@@ -227,7 +275,10 @@ int player_play(struct player *player, const struct player_session *sessions, si
             break;
         uv_run(&player->loop, more ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     }
+    hand_out(player);
     uv_timer_stop(&player->ticker);
+    if (yields)
+        sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
     for (size_t i = 0; i < player->lane_count; i++)
         lane_free(&player->lanes[i]);
     memory_free(&player->connection_kit.allocator, player->lanes);
@@ -249,6 +300,7 @@ static void free_player(struct player *player) {
         ports_free(&player->ports);
     memory_free(&allocator, player->targets);
     memory_free(&allocator, player->contexts);
+    memory_free(&allocator, player->finished_scripts);
     memory_free(&allocator, player);
 }
 
@@ -266,7 +318,9 @@ struct player *player_open(const struct target_place *places, size_t count, uint
     ports_kernel_range(&low, &high);
     player->targets = memory_zeroed(&allocator, count, sizeof *player->targets);
     player->contexts = memory_zeroed(&allocator, count, sizeof *player->contexts);
-    if (!player->targets || !player->contexts || ports_init(&player->ports, low, high, (uint32_t)player->lane_kit.token, &allocator))
+    player->finished_scripts = memory_zeroed(&allocator, FINISHED_MAX * count, sizeof *player->finished_scripts);
+    if (!player->targets || !player->contexts || !player->finished_scripts ||
+        ports_init(&player->ports, low, high, (uint32_t)player->lane_kit.token, &allocator))
         goto release;
     int failed = uv_loop_init(&player->loop);
     if (failed) {

@@ -5,6 +5,8 @@
  *
  * Up to `jobs` sessions are under way side by side, an exchange of each. An exchange begins when the one before it is over on all targets.
  * A session that is `alone`, or holds an exchange that is, begins when all before it are over, and has nothing beside it.
+ *
+ * The servers come first: while it plays, its thread runs as a batch job (SCHED_BATCH), which takes no core from a server at work.
  */
 #ifndef BRIDGECHECK_PLAYER_H
 #define BRIDGECHECK_PLAYER_H
@@ -30,7 +32,8 @@ enum player_order { PLAYER_GO_ON, PLAYER_BEGIN_NOTHING_MORE, PLAYER_ABORT };
 
 /* Who is told. The player must not be called from within. */
 struct player_watcher {
-    /* An exchange is over on all targets: SCRIPTS in the order of the targets, good until this returns. */
+    /* An exchange was over on all targets: SCRIPTS in the order of the targets, good until this returns. Told a while later, of several
+     * exchanges one after another, in the order in which they were over. */
     enum player_order (*played)(void *context, size_t session, size_t exchange, struct script *const *scripts);
     /* About ten times a second; PLAYED exchanges so far. */
     enum player_order (*tick)(void *context, size_t played);
@@ -47,7 +50,7 @@ struct player *player_open(const struct target_place *places, size_t count, uint
                            struct target_error *error);
 
 /* Play. What is not handed out was not played, because a target was gone or the watcher said so. Every exchange has to be one that scripts
- * can play. Returns 0, or -1 and *ERROR; what was under way then is given up. */
+ * can play. Returns 0, or -1 and *ERROR; what was under way then, or not yet handed out, is given up. */
 int player_play(struct player *player, const struct player_session *sessions, size_t count, size_t jobs,
                 const struct player_watcher *watcher, struct target_error *error);
 

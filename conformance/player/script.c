@@ -141,6 +141,14 @@ static void on_closed(uv_handle_t *handle) {
     memory_free(allocator, script);
 }
 
+void script_leave(struct script *script) {
+    script->claimant.over = true;
+    for (size_t i = 0; i < script->connection_count; i++)
+        connection_leave(script->connections[i].connection);
+    while (script->source_count > script->connection_count)
+        close(script->sources[--script->source_count]);
+}
+
 void script_free(struct script *script) {
     if (!script)
         return;

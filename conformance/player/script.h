@@ -124,6 +124,9 @@ void script_look(struct script *script);
 /* The connection a call belongs to that its port does not tell. */
 unsigned script_likely_connection(const struct script *script);
 
+/* It has finished: leave its connections, and let nothing be added to its calls. The observation stays. */
+void script_leave(struct script *script);
+
 /* NULL is let through. */
 void script_free(struct script *script);
 

@@ -31,8 +31,7 @@ def long_options(given: str) -> tuple[adapters.Adapter, list[str]]:
     if not adapter.embeds:
         able = ", ".join(name for name in adapters.names() if adapters.load(name).embeds)
         raise pytest.UsageError(
-            f"{given}: imports the app by name, in a process of its own, where the tests' fixtures do not reach; "
-            f"servers that can be used here: {able}"
+            f"{given}: serves no app that a test made, in the test's own event loop; servers that can be used here: {able}"
         )
     return adapter, Start("", "", "", 0, "", server.options).long_options()
 

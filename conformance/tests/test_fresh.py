@@ -66,3 +66,11 @@ def test_same_is_earned_by_what_fits(tmp_path: Path, fitting: str, says: str) ->
     file = write(tmp_path, [fitting, session("other", "/form", status=401)])
     result = gate("notes:app", "--candidate", "uvicorn", "--traffic", str(file), cwd=tmp_path)
     assert result.returncode == 2 and says in " ".join((result.stdout + result.stderr).split())
+
+
+def test_what_differs_is_made_smaller_though_answers_were_recorded(tmp_path: Path) -> None:
+    file = write(tmp_path, [session("one", "/", method="POST"), session("two", "/a?x=1")])
+    result = gate("apps:good", "--candidate", STRIPPING.replace("HOW", "harmful"), "--traffic", str(file), cwd=tmp_path, minimise=True)
+    assert result.returncode == 1, result.stdout + result.stderr
+    (smaller,) = [text for file in (tmp_path / "bridgecheck-report" / "exchanges").iterdir() if "minimised" in (text := file.read_text())]
+    assert "/a?x=1" in smaller and "answered" not in smaller

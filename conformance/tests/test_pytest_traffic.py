@@ -205,10 +205,11 @@ def test_the_same_and_what_is_recorded_plays_in_the_gate(tmp_path: Path) -> None
     assert "basket-id from Location of POST /baskets (2 values) → 2 requests" in played.stderr
 
 
-def test_another_server_that_runs_in_the_loop_of_the_tests(tmp_path: Path) -> None:
-    said = section(run(tmp_path, SAME, "--bridgecheck-candidate", "granian"))
+@pytest.mark.parametrize("name", ["granian", "gunicorn"])
+def test_another_server_that_runs_in_the_loop_of_the_tests(tmp_path: Path, name: str) -> None:
+    said = section(run(tmp_path, SAME, "--bridgecheck-candidate", name))
     assert "9 tests passed in memory, 9 of them carried over; 12 requests over sockets; 8 noisy facts" in said
-    assert any("granian against uvicorn (0 outcomes, " in line for line in said), said
+    assert any(f"{name} against uvicorn (0 outcomes, " in line for line in said), said
 
 
 SERVED_WRONG = """
@@ -289,7 +290,7 @@ def test_a_verdict_is_earned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--bridgecheck-candidate", "gunicorn"], "imports the app by name, in a process of its own"),
+        (["--bridgecheck-candidate", "daphne"], "serves no app that a test made"),
         (["--bridgecheck-candidate", "nothing"], "no server is called 'nothing'"),
         (["--bridgecheck-record", "x"], "--bridgecheck-record needs --bridgecheck-candidate"),
     ],

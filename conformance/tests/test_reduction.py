@@ -55,6 +55,14 @@ def test_taken_apart_and_put_together_it_is_the_same() -> None:
     assert again[1].meta == {"origin": "hand", "needs": "websocket"}
 
 
+def test_what_was_answered_when_it_was_recorded_is_left_out() -> None:
+    answered = "answered\n> HTTP/1.1 200\n> Server: a\n>\n+ {}\n"
+    recorded = REQUEST.replace("wait response\n", f"wait response\n{answered}{SAVE}\n")
+    (exchange,) = exchanges(scripts(session(recorded)), "") or ()
+    assert [kind for _, kind, _ in exchange.steps] == ["send", "wait response", "save v"]
+    assert sent([exchange]) == sent(session(REQUEST)) and b"Server" not in exchange.text
+
+
 def test_reductions_are_made_together_and_lead_on_from_the_last() -> None:
     """Parameters y and z, and two runs of the field's value; its other runs are then where the first of these was."""
     taken = scripts(session(REQUEST))

@@ -189,7 +189,6 @@ def test_what_begins_on_fresh_state_has_it(world: World) -> None:
     sessions = [
         [Named("first", requests=post, meta=fresh)],
         [Named("read", meta=fresh)],
-        [Named("write", requests=post)],
         [Named("second", meta=fresh), Named("second", requests=post, meta=fresh)],
         [Named("look", meta=fresh)],
         [Named("plain")],
@@ -197,8 +196,10 @@ def test_what_begins_on_fresh_state_has_it(world: World) -> None:
     with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
         begun = stage.start
         stage.start = lambda: (world.log.append("|"), begun())  # type: ignore[method-assign]
+        stage.play([[Named("before", requests=post)]], jobs=4, in_order=True)  # type: ignore[list-item]
+        stage.play([[Named("between")]], jobs=4, in_order=True)  # type: ignore[list-item]
         stage.play(sessions, jobs=4, in_order=True)  # type: ignore[arg-type]
-    assert " ".join(world.log) == "write plain | read look first | second second"
+    assert " ".join(world.log) == "before between plain | read look first | second second"
 
 
 def test_who_plays_on_a_start_as_it_is_owns_what_shares_it(world: World) -> None:

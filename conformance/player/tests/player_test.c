@@ -1,5 +1,6 @@
 /* player_test.c: exchanges played to servers whose trace is written by hand, observations told as text; once per allocation with that one
  * failing. */
+#define _GNU_SOURCE /* SCHED_BATCH */
 #include "server.h"
 
 #include <sched.h>
@@ -56,10 +57,23 @@ static void tell_script(struct told *told, const struct script *script) {
     tell(told, "%s\n", script->settled ? "" : " unsettled");
 }
 
+/* How many records each of its calls has. */
+static void tell_records(struct told *told, const struct script *script) {
+    for (const struct call *call = script->claimant.calls.first; call; call = call->next) {
+        const char *payload;
+        size_t records = 0, place = 0;
+        while (call_next(call, &place, &payload))
+            records++;
+        tell(told, "  %zu records\n", records);
+    }
+}
+
 struct run {
     struct told told;
+    bool records; /* tell them, too */
     size_t targets;
     size_t ticks;
+    int policy;   /* of the scheduler, while playing */
     size_t looks; /* at the process, until one says that it has ended */
 };
 
@@ -68,12 +82,15 @@ static enum player_order on_played(void *context, size_t session, size_t exchang
     tell(&run->told, "%zu.%zu\n", session, exchange);
     for (size_t i = 0; i < run->targets; i++)
         tell_script(&run->told, scripts[i]);
+    for (size_t i = 0; i < run->targets && run->records; i++)
+        tell_records(&run->told, scripts[i]);
     return PLAYER_GO_ON;
 }
 
 static enum player_order on_tick(void *context, size_t played) {
     (void)played;
     ((struct run *)context)->ticks++;
+    ((struct run *)context)->policy = sched_getscheduler(0);
     return PLAYER_GO_ON;
 }
 
@@ -91,9 +108,9 @@ static bool on_process(void *context, size_t target, const struct exchange_step 
 static int play(struct server *servers, size_t targets, const struct exchange_file *file, bool one_session, bool alone, size_t jobs,
                 uint64_t patience, const struct exchange_allocator *allocator, struct run *run, struct target_error *error) {
     struct target_place places[4];
-    struct player_exchange exchanges[32];
-    struct player_session sessions[32];
-    assert_true(targets <= 4 && file->exchange_count <= 32);
+    struct player_exchange exchanges[64];
+    struct player_session sessions[64];
+    assert_true(targets <= 4 && file->exchange_count <= 64);
     for (size_t i = 0; i < targets; i++)
         places[i] =
             (struct target_place){.host = "127.0.0.1", .port = servers[i].port, .trace = servers[i].trace, .doorbell = servers[i].doorbell};
@@ -143,12 +160,15 @@ static void test_a_session_over_two_targets(void **state) {
     struct target_error error;
     struct run *run = calloc(1, sizeof *run);
     struct exchange_file *file = parse(SESSION);
+    int policy = sched_getscheduler(0);
     server_start(&servers[0], serve_well);
     server_start(&servers[1], serve_well);
     /* The refused exchange waits for a close that does not come: the patience is spent once. */
     assert_int_equal(play(servers, 2, file, true, false, 8, 300, NULL, run, &error), 0);
     assert_string_equal(run->told.text, EXPECTED);
     assert_true(run->ticks > 0);
+    assert_int_equal(run->policy, policy == SCHED_OTHER ? SCHED_BATCH : policy);
+    assert_int_equal(sched_getscheduler(0), policy);
     server_stop(&servers[0]);
     server_stop(&servers[1]);
     exchange_file_free(file);
@@ -173,6 +193,49 @@ static void expect(void (*serve)(struct server *server, int fd), const char *tex
 }
 
 #define PATIENT 60000 /* what would wait for it fails by the time it takes */
+
+/* More than are handed out at once. */
+static void test_many_exchanges_come_in_their_order(void **state) {
+    (void)state;
+    struct told text = {0}, expected = {0};
+    tell(&text, "session s\n");
+    for (unsigned i = 0; i < 50; i++) {
+        tell(&text, "exchange e%u\n%send next\n", i, GET("/"));
+        tell(&expected, "0.%u\n  e%u: main 200 open, 1 calls;\n", i, i);
+    }
+    expect(serve_well, text.text, true, false, 1, PATIENT, expected.text);
+}
+
+/* What a call of the exchange before does after its end is traced while the next exchange is played. */
+static void serve_afterthought(struct server *server, int fd) {
+    static _Atomic uint16_t first;
+    char head[2048];
+    while (server_read_head(fd, head, sizeof head)) {
+        if (server_answer_marked(fd, head))
+            continue;
+        if (!strncmp(head, "GET /first", 10))
+            atomic_store(&first, server_client_port(fd));
+        else
+            server_trace(server, TRACE_SEND, 1, atomic_load(&first), "N", 1);
+        server_trace_call(server, server_client_port(fd));
+        server_write(fd, OK);
+    }
+}
+
+static void test_nothing_is_added_to_the_calls_of_an_exchange_that_is_over(void **state) {
+    (void)state;
+    struct server server;
+    struct target_error error;
+    struct run *run = calloc(1, sizeof *run);
+    struct exchange_file *file = parse("session s\nexchange a\n" GET("/first") "end next\nexchange b\n" GET("/") "end next\n");
+    run->records = true;
+    server_start(&server, serve_afterthought);
+    assert_int_equal(play(&server, 1, file, true, false, 1, PATIENT, NULL, run, &error), 0);
+    assert_string_equal(run->told.text, "0.0\n  a: main 200 open, 1 calls;\n  2 records\n0.1\n  b: main 200 open, 1 calls;\n  2 records\n");
+    server_stop(&server);
+    exchange_file_free(file);
+    free(run);
+}
 
 static void test_a_call_whose_port_is_not_seen_is_the_only_exchanges(void **state) {
     (void)state;
@@ -352,6 +415,8 @@ static void test_each_allocation_failing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_session_over_two_targets),
+        cmocka_unit_test(test_many_exchanges_come_in_their_order),
+        cmocka_unit_test(test_nothing_is_added_to_the_calls_of_an_exchange_that_is_over),
         cmocka_unit_test(test_a_call_whose_port_is_not_seen_is_the_only_exchanges),
         cmocka_unit_test(test_the_bell_wakes_for_the_end_of_a_call),
         cmocka_unit_test(test_a_fence_brings_a_call_that_was_still_to_come),
