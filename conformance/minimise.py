@@ -21,7 +21,7 @@ from .tap import waits
 
 PLAYS = 64  # candidates that are considered for one bucket
 WIDTH = 8  # of these at once, each as if those before it were refused
-WIDTH_WAITING = 64  # the same, of an exchange that waits, where a round takes seconds whatever is in it
+WIDTH_WAITING = 32  # the same, of an exchange that waits, where a round takes seconds whatever is in it
 ROUND_WAITING = 16  # so many of PLAYS such a round costs at least
 REPLAYS = 3  # of what is left in the end, from fresh state
 SECONDS = 900.0  # no new round after that: a safety against servers that hang, which is told

@@ -361,13 +361,20 @@ def _drop_steps(taken: Scripts, units: list[Any]) -> Scripts:
     )
 
 
+_DOES = (b"send", b"frame", b"half-close", b"close", b"reset")
+
+
 def _steps(taken: Scripts) -> list[Any]:
-    """All but a wait or a pause between two sends: the second would race against what the server makes of the first."""
+    """All but a wait or a pause between two things that the client does: the second would race against what the server makes of the first.
+    Before the first frame there is none: a frame waits for its WebSocket."""
     found = []
     for index, script in enumerate(taken):
-        sends = [at for at, step in enumerate(script.steps) if isinstance(step, Send)]
-        for at, step in enumerate(script.steps):
-            if isinstance(step, Send) or not sends[0] < at < sends[-1] or step.split()[0] not in (b"wait", b"pause"):
+        words = [b"send" if isinstance(step, Send) else step.split()[0] for step in script.steps]
+        for at, word in enumerate(words):
+            before = [other for other in words[:at] if other in _DOES]
+            behind = [other for other in words[at:] if other in _DOES]
+            races = before and behind and (before[-1], behind[0]) != (b"send", b"frame")
+            if word not in (b"wait", b"pause") or not races:
                 found.append((index, at))
     return found
 

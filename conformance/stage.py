@@ -104,7 +104,8 @@ class Stage:
     def play(
         self, sessions: Sequence[Session], *, jobs: int, in_order: bool = False, as_it_is: bool = False, progress: Progress | None = None
     ) -> Result:
-        """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it.
+        """Play all sessions; `in_order`, on an app with a state: what may write is played alone, behind all that stands before it. Else
+        what can only be played alone comes behind the rest.
 
         Where a target dies, all start afresh and everything is played again one by one, so that the exchange which kills is known by
         name; what stands behind it is played after one more start. Sessions that begin on fresh state come behind all others, those that
@@ -112,6 +113,8 @@ class Stage:
         Exchanges with process steps come last."""
         result = Result([[None] * len(session) for session in sessions])
         shared = [index for index, session in enumerate(sessions) if not has_own_start(session)]
+        if not in_order:  # else each of these would wait for all that was begun before it
+            shared.sort(key=lambda index: any(exchange.alone for exchange in sessions[index]))
         fresh = [index for index in shared if begins_fresh(sessions[index]) and not as_it_is]
         apart = [index for index in fresh if writes(sessions[index])]
         over = 0

@@ -11,7 +11,7 @@ from .judge import Play
 from .stage import Stage
 from .tap import writes
 
-WAITING = 8  # times as many side by side as elsewhere: of what is tried, much only waits
+WAITING = 4  # times as many side by side as elsewhere: of what is tried, much only waits
 
 
 class Trials:

@@ -36,6 +36,12 @@ def smallest(text: str, kind: str, keep: Callable[[bytes], bool]) -> tuple[Excha
             return whole
 
 
+def leads(text: str, kind: str) -> list[tuple[Exchange, ...]]:
+    """What each reduction of one kind leads to, where that is an exchange."""
+    found = [exchanges(taken, "") for (number, _, _), taken in reductions(scripts(session(text))) if KINDS[number].name == kind]
+    return [taken for taken in found if taken is not None]
+
+
 def test_taken_apart_and_put_together_it_is_the_same() -> None:
     text = (
         'exchange x\n# a remark\norigin: hand\nsend split 3\n> A ${v} \\x00\\\\\\$\\"\\xff\n+ tail\\x20\n* 70000 \\x41\\r\nend open 50ms\n'
@@ -101,6 +107,23 @@ def test_a_wait_stays_while_something_is_sent_behind_it() -> None:
     text = HEAD + "send\n> POST / HTTP/1.1\n> Content-Length: 2\n>\nwait response\npause 50ms\nsend\n+ ab\nwait closed\nend close\n"
     (only,) = smallest(text, "steps", lambda data: data.endswith(b"ab") and b"POST" in data)
     assert [kind for _, kind, _ in only.steps] == ["send", "wait response", "pause 50ms", "send"]
+
+
+@pytest.mark.parametrize("does", ["half-close", "close", "reset"])
+def test_a_wait_stays_while_the_client_leaves_behind_it(does: str) -> None:
+    text = HEAD + f"send\n> GET / HTTP/1.1\n> Host: a\n>\nwait head\n{does}\npause 20ms\nend close\n"
+    left = [[kind for _, kind, _ in taken[0].steps] for taken in leads(text, "steps")]
+    assert left == [["send", "wait head", "pause 20ms"], ["send", "wait head", does]]
+
+
+def test_a_wait_stays_between_two_frames_but_not_before_the_first() -> None:
+    """Which waits for its WebSocket anyway."""
+    text = HEAD + 'send\n> GET / HTTP/1.1\n> Host: a\n>\nwait response\nframe text "a"\nwait message\nframe text "b"\nend next\n'
+    (only,) = smallest(text, "steps", lambda data: True)
+    assert [kind for _, kind, _ in only.steps] == ["send"]
+    left = [[kind for _, kind, _ in taken[0].steps] for taken in leads(text, "steps")]
+    assert ["send", 'frame text "a"', "wait message", 'frame text "b"'] in left
+    assert not any('frame text "a"' in kinds and 'frame text "b"' in kinds and "wait message" not in kinds for kinds in left)
 
 
 def test_pipelined_requests() -> None:

@@ -35,6 +35,7 @@ class Named:
     steps: tuple[tuple[int, str, bytes], ...] = ((1, "send", b""),)
     process: tuple[tuple[int, str, tuple[str, ...]], ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
 
 class FakeTarget:
@@ -171,6 +172,15 @@ def test_what_may_write_is_played_alone_where_order_counts(world: World) -> None
         with Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1).running() as stage:  # type: ignore[list-item]
             stage.play(sessions, jobs=4, in_order=in_order)  # type: ignore[arg-type]
         assert world.alone == alone
+
+
+@pytest.mark.parametrize(("in_order", "log"), [(False, "acbd"), (True, "abcd")])
+def test_where_order_is_free_what_is_played_alone_comes_last(world: World, in_order: bool, log: str) -> None:
+    sessions = [[Named(name, alone=name in "bd")] for name in "abcd"]
+    stage = Stage([FakeTarget(world, "reference"), FakeTarget(world, "candidate")], patience=1)  # type: ignore[list-item]
+    with stage.running():
+        result = stage.play(sessions, jobs=4, in_order=in_order)  # type: ignore[arg-type]
+    assert "".join(world.log) == log and None not in [facts for (facts,) in result.facts]
 
 
 def test_what_begins_on_fresh_state_has_it(world: World) -> None:
