@@ -9,6 +9,12 @@ from bridgecheck.conformance import tap
 
 from .test_gate import STRIPPING, gate
 
+MISSING = """
+async def app(scope, receive, send):
+    status = 404 if scope.get("path") == "/missing" else 200
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+"""
 HEAD = "bridgecheck-exchange 1\n"
 
 
@@ -63,8 +69,9 @@ def test_what_is_of_another_app_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_same_is_earned_by_what_fits(tmp_path: Path, fitting: str, says: str) -> None:
-    file = write(tmp_path, [fitting, session("other", "/form", status=401)])
-    result = gate("notes:app", "--candidate", "uvicorn", "--traffic", str(file), cwd=tmp_path)
+    (tmp_path / "missing.py").write_text(MISSING, "utf-8")
+    file = write(tmp_path, [fitting, session("other", "/there", status=401)])
+    result = gate("missing:app", "--app-dir", str(tmp_path), "--candidate", "uvicorn", "--traffic", str(file), cwd=tmp_path)
     assert result.returncode == 2 and says in " ".join((result.stdout + result.stderr).split())
 
 
