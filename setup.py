@@ -6,6 +6,7 @@ Folders are named for the rooms of the house (conformance, spec, demo), packages
 
 import os
 import runpy
+from copy import copy
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -90,7 +91,10 @@ class BuildExtensions(build_ext):
             extension.extra_objects += [str(folder / "lib" / "libllhttp.a"), str(folder / "lib" / "libuv.a")]
         if extension.name.endswith("._player"):
             extension.libraries.append("z")
-        super().build_extension(extension)
+        # Objects of its own: two extensions are made of conformance/exchange, and one must not link what the other is writing.
+        own = copy(self)
+        own.build_temp = str(Path(self.build_temp, extension.name))
+        super(BuildExtensions, own).build_extension(extension)
 
 
 folders = packages()
