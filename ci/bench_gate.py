@@ -12,13 +12,13 @@ import sys
 import time
 from pathlib import Path
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import parse
-from bridgecheck.conformance.difference import differences
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage
-from bridgecheck.conformance.target import App, Target
-from bridgecheck.conformance.weight import quirk
+from bridgecheck.conformance.compare.difference import differences
+from bridgecheck.conformance.compare.weight import quirk
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage
+from bridgecheck.conformance.targets.target import App, Target
 
 RATE = 1000.0  # exchanges a second
 COUNT = 5000

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench_bridge import CONNECTIONS, SERVER_CORE, WARM_UP, WORKLOADS, Ratio, Side, Unmeasured, conclude, summary
 from measured import running
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance.errors import UsageError
+from bridgecheck.conformance.taps import tap
 
 REQUIRED = 3.0  # uvicorn's cost per request as a multiple of the recorder's
 RECORD = "{{python}} -m bridgecheck record --listen {{host}}:{{port}} --upstream {upstream} -o {file}"

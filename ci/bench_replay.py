@@ -25,12 +25,12 @@ from bench_bridge import Ratio, Run, Unmeasured, conclude, summary
 from bench_gate import TRAFFIC, own_cpu
 from measured import running
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange, Player
 from bridgecheck.conformance.errors import BridgecheckError
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage
-from bridgecheck.conformance.target import App, Target
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage
+from bridgecheck.conformance.targets.target import App, Target
 
 REQUIRED = 5.0  # httpx's cost of a request as a multiple of the player's
 SHOP = "bridgecheck.demo.shop:app"

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bridgecheck.conformance import processes
+from bridgecheck.conformance.targets import processes
 
 HOST = "127.0.0.1"
 APPS = Path(__file__).parent / "apps"

@@ -15,16 +15,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bridgecheck.conformance import tap
-from bridgecheck.conformance.bucket import buckets
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import Difference
-from bridgecheck.conformance.judge import Play, judge
+from bridgecheck.conformance.compare.bucket import buckets
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import Difference
+from bridgecheck.conformance.compare.judge import Play, judge
 from bridgecheck.conformance.program import options
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage, has_own_start
-from bridgecheck.conformance.target import App, Target
-from bridgecheck.conformance.trial import Trials
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage, has_own_start
+from bridgecheck.conformance.targets.target import App, Target
+from bridgecheck.conformance.targets.trial import Trials
 
 STARTS = 10
 DIED = {Difference("", "died", kind, "", "").signature for kind in ("running→died", "died→running")}

@@ -9,25 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import route_list
 from ._player import Exchange
-from .application_rules import ApplicationRules, Breach
 from .autobahn import case
-from .bucket import Bucket, buckets
-from .demand import Demand
-from .difference import Difference, differences
+from .compare.application_rules import ApplicationRules, Breach
+from .compare.bucket import Bucket, buckets
+from .compare.demand import Demand
+from .compare.difference import Difference, differences
+from .compare.fact import Address, Facts, lifespan_facts
+from .compare.judge import Finding, Play, judge, suspects
+from .compare.misfit import Played, fits, misfit, misfits
+from .compare.weight import at_least, quirks
 from .errors import NotEarned
-from .fact import Address, Facts, lifespan_facts
-from .judge import Finding, Play, judge, suspects
 from .minimise import PLAYS, minimise
-from .misfit import Played, fits, misfit, misfits
-from .recorded import begins_fresh
 from .route import Route, RouteTable
-from .stage import Death, Result, Stage, has_own_start
-from .tap import Session, Tap, of_routes
-from .target import Target
-from .trial import Trials
-from .weight import at_least, quirks
+from .taps.recorded import begins_fresh
+from .taps.tap import Session, Tap, of_routes
+from .targets import route_list
+from .targets.stage import Death, Result, Stage, has_own_start
+from .targets.target import Target
+from .targets.trial import Trials
 
 REPLAYS = 3
 STATUSES_AGREE = 0.95  # of the recorded statuses, on the reference; below that the traffic does not fit the app

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from ._player import Exchange
-from .bucket import Bucket, Sighting, cause_of
-from .demand import Demand
-from .difference import Difference
-from .fact import Facts
-from .judge import Play, judge
+from .compare.bucket import Bucket, Sighting, cause_of
+from .compare.demand import Demand
+from .compare.difference import Difference
+from .compare.fact import Facts
+from .compare.judge import Play, judge
 from .reduction import START, Cursor, Opaque, Scripts, exchanges, reductions, scripts, size, together
-from .stage import has_own_start
-from .tap import waits
+from .taps.tap import waits
+from .targets.stage import has_own_start
 
 PLAYS = 64  # candidates that are considered for one bucket
 WIDTH = 8  # of these at once, each as if those before it were refused

@@ -11,7 +11,7 @@ from typing import Any
 
 from ._player import Exchange, ExchangeError, parse
 from ._recording import pieces
-from .tap import MAGIC
+from .taps.tap import MAGIC
 
 RUNS = 16  # runs that a content or a value is cut into, at most
 SIZES = ("exchanges", "steps", "sent", "text")  # the last two in octets

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from ._player import Exchange
-from .fact import Facts
-from .route_list import ANY, WEBSOCKET, ListedRoute
-from .value import plain, text
+from .compare.fact import Facts
+from .compare.value import plain, text
+from .targets.route_list import ANY, WEBSOCKET, ListedRoute
 
 APP, NATIVE, NOBODY = "app", "native", "nobody"  # who answered: the app was called, it was not, there was no answer
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from . import adapters
 from ._player import Exchange
-from .demand import MUST, SHOULD, Demand
-from .fact import Facts
-from .stage import Stage, has_own_start
-from .tap import Session, waits
-from .target import Target
+from .compare.demand import MUST, SHOULD, Demand
+from .compare.fact import Facts
+from .taps.tap import Session, waits
+from .targets.stage import Stage, has_own_start
+from .targets.target import Target
 
 PASS, FAIL, SKIP, UNSUPPORTED, CRASH = STATUSES = ("pass", "fail", "skip", "unsupported", "crash")
 RECORDS_ONLY = "records only"  # no rule says what must be seen

@@ -13,8 +13,8 @@ from bench_bridge import Run, Unmeasured  # noqa: E402
 from bench_gate import TRAFFIC  # noqa: E402
 from bench_replay import REQUIRED, SIDES, Request, check_answers, report, request_of  # noqa: E402
 
-from bridgecheck.conformance import tap  # noqa: E402
 from bridgecheck.conformance._player import Exchange, parse  # noqa: E402
+from bridgecheck.conformance.taps import tap  # noqa: E402
 
 
 def exchange(steps: str, status: str = "200") -> Exchange:

@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .. import processes
 from ..errors import BridgecheckError, UsageError
-from ..interpreter import last_lines
-from ..target import Target, start_all, stop_all
+from ..targets import processes
+from ..targets.interpreter import last_lines
+from ..targets.target import Target, start_all, stop_all
 from .case import ERROR, KEY, NO_END, RUNNING
 
 HOW_TO_GET_IT = "pip install 'kosoku>=0.1'"

@@ -10,17 +10,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from bridgecheck.conformance import report, tap
+from bridgecheck.conformance import report
 from bridgecheck.conformance.autobahn import drive
-from bridgecheck.conformance.bucket import Bucket
+from bridgecheck.conformance.compare.bucket import Bucket
+from bridgecheck.conformance.compare.verdict import BOTH, UNDEFINED
+from bridgecheck.conformance.compare.weight import SEVERITIES
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
 from bridgecheck.conformance.minimise import PLAYS
 from bridgecheck.conformance.route import NATIVE, Route
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.target import Target, check_app
-from bridgecheck.conformance.verdict import BOTH, UNDEFINED
-from bridgecheck.conformance.weight import SEVERITIES
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.target import Target, check_app
 from bridgecheck.spec.validator import RELIANCE
 
 from . import options

@@ -1,5 +1,5 @@
-"""`bridgecheck import`: the options, the file that is written, what was left out and what is missing. The work is in conformance/har.py,
-secret.py and traffic.py."""
+"""`bridgecheck import`: the options, the file that is written, what was left out and what is missing. The work is in
+conformance/taps: har.py, secret.py and traffic.py."""
 
 import fnmatch
 import os
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from bridgecheck.conformance import har, tap, traffic
 from bridgecheck.conformance._player import ExchangeError, parse
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.har import Har
-from bridgecheck.conformance.secret import Secret, Secrets
+from bridgecheck.conformance.taps import har, tap, traffic
+from bridgecheck.conformance.taps.har import Har
+from bridgecheck.conformance.taps.secret import Secret, Secrets
 
 
 @click.command("import")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from bridgecheck.conformance.application import App
-from bridgecheck.conformance.entrypoint import Entrypoint
 from bridgecheck.conformance.errors import UsageError
+from bridgecheck.conformance.project.entrypoint import Entrypoint
+from bridgecheck.conformance.targets.application import App
 
 from . import options
 

@@ -13,10 +13,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bridgecheck.conformance import tap
-from bridgecheck.conformance.entrypoint import Entrypoint, find
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.target import App
+from bridgecheck.conformance.project.entrypoint import Entrypoint, find
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.target import App
 
 CONFIG = "bridgecheck.toml"
 LOG_WIDTH = 240

@@ -9,22 +9,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange
 from bridgecheck.conformance.adapters import Unsupported
 from bridgecheck.conformance.autobahn import case, drive
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import differences
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import differences
+from bridgecheck.conformance.compare.fact import Address, facts_of
+from bridgecheck.conformance.compare.verdict import REFERENCE, UNDEFINED
+from bridgecheck.conformance.compare.weight import at_least, quirk
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.fact import Address, facts_of
-from bridgecheck.conformance.lifetime import Lifetime
 from bridgecheck.conformance.report import show
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage, has_own_start
-from bridgecheck.conformance.target import Target, check_app
-from bridgecheck.conformance.transcript import transcript
-from bridgecheck.conformance.verdict import REFERENCE, UNDEFINED
-from bridgecheck.conformance.weight import at_least, quirk
+from bridgecheck.conformance.report.transcript import transcript
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.lifetime import Lifetime
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage, has_own_start
+from bridgecheck.conformance.targets.target import Target, check_app
 
 from . import options
 

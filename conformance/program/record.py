@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange, ExchangeError, parse
 from bridgecheck.conformance._recording import record as run
 from bridgecheck.conformance.errors import UsageError
+from bridgecheck.conformance.taps import tap
 
 _BACKLOG = 1024
 _UNIX = "unix:"

@@ -13,14 +13,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bridgecheck.conformance import tap
+from bridgecheck.conformance.compare.rule import catalogue
 from bridgecheck.conformance.errors import BridgecheckError, UsageError
 from bridgecheck.conformance.report import matrix
-from bridgecheck.conformance.rule import catalogue
-from bridgecheck.conformance.server import Server, parse_server
 from bridgecheck.conformance.suite import CRASH, FAIL, PASS, SKIP, STATUSES, Sheet, Suite, Tick
-from bridgecheck.conformance.tap import Session
-from bridgecheck.conformance.target import Target, check_app
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.taps.tap import Session
+from bridgecheck.conformance.targets.server import Server, parse_server
+from bridgecheck.conformance.targets.target import Target, check_app
 
 from . import options
 

@@ -13,7 +13,7 @@ import pytest
 from .. import adapters
 from ..adapters import Start
 from ..errors import BridgecheckError
-from ..server import parse_server
+from ..targets.server import parse_server
 from .carrier import Hosts
 from .identity import identities
 from .journal import Journal

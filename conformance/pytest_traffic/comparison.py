@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
-from ..difference import Difference, near
-from ..fact import Address, Facts, facts_of
-from ..judge import Play, judge
-from ..weight import at_least
+from ..compare.difference import Difference, near
+from ..compare.fact import Address, Facts, facts_of
+from ..compare.judge import Play, judge
+from ..compare.weight import at_least
 from .journal import Test
 
 FAIL_ON = "rule"

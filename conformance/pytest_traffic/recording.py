@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from .._recording import pieces
-from ..giver import quoted
-from ..recorded import FRESH
-from ..traffic import ANSWER_MAX
+from ..taps.giver import quoted
+from ..taps.recorded import FRESH
+from ..taps.traffic import ANSWER_MAX
 from .journal import Exchange, Test
 
 _MAGIC = "bridgecheck-exchange 1\n"

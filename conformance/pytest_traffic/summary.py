@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..bucket import title
+from ..compare.bucket import title
+from ..compare.weight import SEVERITIES, at_least
 from ..report import show
-from ..weight import SEVERITIES, at_least
 from .comparison import FAIL_ON, Outcome, Sighting, Verdict
 from .recording import Recorded
 

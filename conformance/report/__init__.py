@@ -12,15 +12,15 @@ from typing import Any
 
 import jinja2
 
-from .. import tap
-from ..application_rules import Breach
-from ..bucket import Bucket
-from ..content import MISSING, Content
-from ..fact import Port
+from ..compare.application_rules import Breach
+from ..compare.bucket import Bucket
+from ..compare.content import MISSING, Content
+from ..compare.fact import Port
+from ..compare.rule import catalogue
+from ..compare.weight import quirks
 from ..gate import Outcome
 from ..reduction import SIZES, size
-from ..rule import catalogue
-from ..weight import quirks
+from ..taps import tap
 
 VALUE_MAX = 400  # characters of a value that is shown
 

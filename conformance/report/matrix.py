@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..rule import catalogue
+from ..compare.rule import catalogue
 from ..suite import CRASH, FAIL, PASS, SKIP, UNSUPPORTED, Sheet
-from ..tap import Session
+from ..taps.tap import Session
 from . import rules as rule_page
 from . import write_whole
 

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bridgecheck.spec.rules import Rule, catalogue
 
-from .. import tap
+from ..taps import tap
 
 PAGE = "rules.md"
 HEAD = """# The rules

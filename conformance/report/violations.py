@@ -16,10 +16,10 @@ from typing import Any
 
 from bridgecheck.spec.violations import Violation, violations
 
-from .. import tap
-from ..demand import MUST
-from ..rule import catalogue
+from ..compare.demand import MUST
+from ..compare.rule import catalogue
 from ..suite import CRASH, FAIL
+from ..taps import tap
 from . import rules as rule_page
 
 HEAD = """# Violations

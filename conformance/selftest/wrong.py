@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from .. import adapters
 from ..adapters import Start
-from ..server import parse_server
+from ..targets.server import parse_server
 from .mutation import MUTATIONS, function_of
 from .wire import Proxy
 from .wrapper import APP, NAME

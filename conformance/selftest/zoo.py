@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from .. import adapters
 from ..adapters.template import OPTIONS
-from ..application import App
 from ..errors import NotReady
-from ..server import Server, parse_server
-from ..stage import Stage
 from ..suite import CRASH, FAIL, PASS, Judged, judged
-from ..tap import Session
-from ..target import Target
+from ..taps.tap import Session
+from ..targets.application import App
+from ..targets.server import Server, parse_server
+from ..targets.stage import Stage
+from ..targets.target import Target
 from .mutation import MUTATIONS, mutation_of, same
 
 SIDE_BY_SIDE = 4  # mutated servers at a time: most of what they do is to wait

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from bridgecheck.conformance._player import Instance
-from bridgecheck.conformance.difference import differences
-from bridgecheck.conformance.fact import Address, facts_of
+from bridgecheck.conformance.compare.difference import differences
+from bridgecheck.conformance.compare.fact import Address, facts_of
 
 HASH = 0xCBF29CE484222325
 HERE = Address("127.0.0.1", 1000)

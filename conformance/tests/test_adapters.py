@@ -9,8 +9,8 @@ import pytest
 
 from bridgecheck.conformance import adapters
 from bridgecheck.conformance.adapters import Start
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.target import App, Target
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.target import App, Target
 
 from .watched import get, pids, running, until
 

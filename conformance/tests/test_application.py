@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance.application import App, check_app
 from bridgecheck.conformance.errors import UsageError
+from bridgecheck.conformance.targets.application import App, check_app
 
 APPS = """
 import sys

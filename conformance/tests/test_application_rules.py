@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridgecheck.conformance._player import Exchange, Instance, parse
-from bridgecheck.conformance.application_rules import ApplicationRules, violations
+from bridgecheck.conformance.compare.application_rules import ApplicationRules, violations
 
 from .observations import HASH, call, fnv, received, send
 

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from bridgecheck import gate as program
-from bridgecheck.conformance import tap
-from bridgecheck.conformance.application import App
 from bridgecheck.conformance.autobahn import case, drive
-from bridgecheck.conformance.bucket import title
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import Difference, differences
+from bridgecheck.conformance.compare.bucket import title
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import Difference, differences
+from bridgecheck.conformance.compare.verdict import CANDIDATE, REFERENCE
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.target import Target
-from bridgecheck.conformance.verdict import CANDIDATE, REFERENCE
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.application import App
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.target import Target
 
 from .test_gate import HERE, _report, bridgecheck, gate
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.bucket import Sighting, buckets, title
-from bridgecheck.conformance.difference import Difference
-from bridgecheck.conformance.judge import Finding
-from bridgecheck.conformance.verdict import BOTH, CANDIDATE, REFERENCE
+from bridgecheck.conformance.compare.bucket import Sighting, buckets, title
+from bridgecheck.conformance.compare.difference import Difference
+from bridgecheck.conformance.compare.judge import Finding
+from bridgecheck.conformance.compare.verdict import BOTH, CANDIDATE, REFERENCE
 
 STATUS = Difference("main response 1", "response.status", "value", 200, 404)
 PORT = Difference("main call 1", "scope.client[1]", "int→str", 1, "1")

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bridgecheck.conformance import tap
+from bridgecheck.conformance.taps import tap
 
 from .proxied import Proxy, recording, served
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import parse
 from bridgecheck.conformance._recording import pieces
-from bridgecheck.conformance.carry import looks_random
-from bridgecheck.conformance.recorded import carried
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.taps.carry import looks_random
+from bridgecheck.conformance.taps.recorded import carried
 
 UUID = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 TOKEN = "a8Fk20xQ9zLmP31v"

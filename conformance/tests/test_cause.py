@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bridgecheck.conformance._player import Instance
-from bridgecheck.conformance.difference import differences
-from bridgecheck.conformance.fact import Address, facts_of
+from bridgecheck.conformance.compare.difference import differences
+from bridgecheck.conformance.compare.fact import Address, facts_of
 
 from .observations import HERE, call, changed, here, observation, received, response, send
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from bridgecheck.conformance.coding import COOKIE, FORM, HTML, JSON, PLAIN, UNDONE, Coding, alike, is_plain, written_anyhow
+from bridgecheck.conformance.taps.coding import COOKIE, FORM, HTML, JSON, PLAIN, UNDONE, Coding, alike, is_plain, written_anyhow
 
 VALUE = "aB1+cD2/eF3="
 WAYS = {

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from bridgecheck.conformance.content import INFLATED_MAX, MISSING, Content, json_changes
+from bridgecheck.conformance.compare.content import INFLATED_MAX, MISSING, Content, json_changes
 
 from .observations import fnv
 

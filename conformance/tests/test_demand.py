@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance import demand, tap
-from bridgecheck.conformance.demand import Demand, DemandError
+from bridgecheck.conformance.compare import demand
+from bridgecheck.conformance.compare.demand import Demand, DemandError
+from bridgecheck.conformance.compare.fact import Facts, facts_of
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.fact import Facts, facts_of
+from bridgecheck.conformance.taps import tap
 
 from .observations import HERE, call, changed, observation, response, rich
 

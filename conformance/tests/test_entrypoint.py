@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance.entrypoint import find
+from bridgecheck.conformance.project.entrypoint import find
 
 FASTAPI = "from fastapi import FastAPI\n"
 MADE = f"{FASTAPI}app = FastAPI()\n"

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from bridgecheck.conformance._player import Instance
-from bridgecheck.conformance.bucket import title
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import Difference, differences
-from bridgecheck.conformance.fact import Address, Facts, facts_of, facts_of_all
-from bridgecheck.conformance.weight import quirk
+from bridgecheck.conformance.compare.bucket import title
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import Difference, differences
+from bridgecheck.conformance.compare.fact import Address, Facts, facts_of, facts_of_all
+from bridgecheck.conformance.compare.weight import quirk
 
 from .observations import message, observation, response, rich
 
 HERE = Address("127.0.0.1", 1000)
-TOML = files("bridgecheck.conformance").joinpath("observation.toml").read_text("utf-8")
+TOML = files("bridgecheck.conformance.compare").joinpath("observation.toml").read_text("utf-8")
 PAGE = Path(__file__).parents[2].joinpath("docs", "observation.md").read_text("utf-8")
 
 Step = tuple[Any, ...]

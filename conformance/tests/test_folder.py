@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance import folder as module
-from bridgecheck.conformance.folder import Folder, sweep
+from bridgecheck.conformance.targets import folder as module
+from bridgecheck.conformance.targets.folder import Folder, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_a_folder_whose_owner_was_killed_is_swept_and_no_other(temporary: Path) 
     (temporary / "bridgecheck-without-a-lock").mkdir()
     (temporary / "somebody-elses").mkdir()
     (temporary / "somebody-elses" / module.LOCK).touch()
-    script = "from bridgecheck.conformance.folder import Folder; print(Folder().path, flush=True); input()"
+    script = "from bridgecheck.conformance.targets.folder import Folder; print(Folder().path, flush=True); input()"
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance import tap
+from bridgecheck.conformance.taps import tap
 
 from .test_gate import STRIPPING, gate
 

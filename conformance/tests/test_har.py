@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance.har import Entry, Har, read
+from bridgecheck.conformance.taps.har import Entry, Har, read
 
 DATA = Path(__file__).parent / "data"
 ENTRY = {

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 
-from bridgecheck.conformance import har, traffic
 from bridgecheck.conformance._player import parse
-from bridgecheck.conformance.secret import Secrets
+from bridgecheck.conformance.taps import har, traffic
+from bridgecheck.conformance.taps.secret import Secrets
 
 from .test_import import bridgecheck
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance import har, tap, traffic
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.recorded import carried
-from bridgecheck.conformance.secret import Secrets
+from bridgecheck.conformance.taps import har, tap, traffic
+from bridgecheck.conformance.taps.recorded import carried
+from bridgecheck.conformance.taps.secret import Secrets
 
 from .test_har import DATA
 from .test_har import har as made

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import Difference
-from bridgecheck.conformance.fact import Address, Facts, facts_of
-from bridgecheck.conformance.judge import Play, judge, suspects
-from bridgecheck.conformance.verdict import REFERENCE, UNDEFINED
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import Difference
+from bridgecheck.conformance.compare.fact import Address, Facts, facts_of
+from bridgecheck.conformance.compare.judge import Play, judge, suspects
+from bridgecheck.conformance.compare.verdict import REFERENCE, UNDEFINED
 
 from .observations import call, changed, observation, response, rich
 

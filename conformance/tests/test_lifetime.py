@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance._player import Exchange, Player, parse
 from bridgecheck.conformance.adapters import Unsupported
-from bridgecheck.conformance.application import App
-from bridgecheck.conformance.bucket import title
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import Difference, differences
+from bridgecheck.conformance.compare.bucket import title
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import Difference, differences
+from bridgecheck.conformance.compare.weight import quirk
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.lifetime import Lifetime, play_all, start_words
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage
-from bridgecheck.conformance.target import Target
-from bridgecheck.conformance.transcript import transcript
-from bridgecheck.conformance.weight import quirk
+from bridgecheck.conformance.report.transcript import transcript
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.application import App
+from bridgecheck.conformance.targets.lifetime import Lifetime, play_all, start_words
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage
+from bridgecheck.conformance.targets.target import Target
 
 from .watched import pids, running, until
 
@@ -214,7 +214,7 @@ def test_nobody_plays_process_steps_without_a_process() -> None:
 
 def test_those_that_wait_longest_are_begun_first_and_all_stand_where_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[str] = []
-    monkeypatch.setattr("bridgecheck.conformance.lifetime.AT_ONCE", 1)
+    monkeypatch.setattr("bridgecheck.conformance.targets.lifetime.AT_ONCE", 1)
     monkeypatch.setattr(Lifetime, "play", lambda self: begun.append(self.exchange.text.split()[-3].decode()) or (len(begun),))
     scripts = ("within 20ms", "within 900ms", "within 2s", "within 21ms")
     lifetimes = [Lifetime(exchange(f"process start\nprocess exit {words}"), targets("uvicorn"), patience=2) for words in scripts]
@@ -237,12 +237,12 @@ SPOT = ("process", "process.exit")
 HOLDER = """
 import sys
 from importlib.resources import files
-from bridgecheck.conformance import tap
+from bridgecheck.conformance.taps import tap
 from bridgecheck.conformance._player import parse
-from bridgecheck.conformance.application import App
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage
-from bridgecheck.conformance.target import Target
+from bridgecheck.conformance.targets.application import App
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage
+from bridgecheck.conformance.targets.target import Target
 
 probe = App(tap.PROBE, app_dir=str(files("bridgecheck.spec")))
 targets = [Target(server, parse_server(server), probe, python=sys.executable) for server in sys.argv[1:]]

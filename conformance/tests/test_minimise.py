@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.bucket import Bucket, buckets
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.fact import Address, Facts, facts_of
-from bridgecheck.conformance.judge import Play, judge
+from bridgecheck.conformance.compare.bucket import Bucket, buckets
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.fact import Address, Facts, facts_of
+from bridgecheck.conformance.compare.judge import Play, judge
+from bridgecheck.conformance.compare.verdict import CANDIDATE
 from bridgecheck.conformance.minimise import PLAYS, REPLAYS, ROUND_WAITING, WIDTH, Session, minimise
-from bridgecheck.conformance.tap import MAGIC
-from bridgecheck.conformance.verdict import CANDIDATE
+from bridgecheck.conformance.taps.tap import MAGIC
 
 from .observations import call, observation, response
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from bridgecheck.conformance.tap import read
+from bridgecheck.conformance.taps.tap import read
 
 from .test_gate import HERE, STRIPPING, _report, bridgecheck, gate
 

@@ -1,8 +1,8 @@
 """What is said of traffic that does not fit: which statuses, and which values nothing gave."""
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.fact import Facts
-from bridgecheck.conformance.misfit import NAMED, fits, misfits
+from bridgecheck.conformance.compare.fact import Facts
+from bridgecheck.conformance.compare.misfit import NAMED, fits, misfits
 
 FILE = """bridgecheck-exchange 1
 session s

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridgecheck.conformance.processes import Peer, ending, family, peer
+from bridgecheck.conformance.targets.processes import Peer, ending, family, peer
 
 from .watched import until
 

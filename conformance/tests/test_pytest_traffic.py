@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance import tap
+from bridgecheck.conformance.compare.weight import weight
 from bridgecheck.conformance.pytest_traffic import journal
 from bridgecheck.conformance.pytest_traffic.recording import save
-from bridgecheck.conformance.weight import weight
+from bridgecheck.conformance.taps import tap
 
 APP = """
 import asyncio

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridgecheck.conformance.content import MISSING, Content
-from bridgecheck.conformance.fact import Port
+from bridgecheck.conformance.compare.content import MISSING, Content
+from bridgecheck.conformance.compare.fact import Port
 from bridgecheck.conformance.report import VALUE_MAX, show
 
 

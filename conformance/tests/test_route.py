@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.fact import Facts
+from bridgecheck.conformance.compare.fact import Facts
 from bridgecheck.conformance.route import Route, RouteTable
-from bridgecheck.conformance.route_list import ListedRoute, listed
-from bridgecheck.conformance.tap import of_routes
+from bridgecheck.conformance.taps.tap import of_routes
+from bridgecheck.conformance.targets.route_list import ListedRoute, listed
 
 TARGETS = ("reference", "candidate")
 LIST = [

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridgecheck.conformance.har import Entry
-from bridgecheck.conformance.secret import Secrets
+from bridgecheck.conformance.taps.har import Entry
+from bridgecheck.conformance.taps.secret import Secrets
 
 LONG = "s3cret-value-0001"
 OTHER = "an0ther-value-002"

@@ -10,16 +10,16 @@ from importlib.resources import files
 
 import pytest
 
-from bridgecheck.conformance import tap
 from bridgecheck.conformance.adapters import Start, Unsupported
 from bridgecheck.conformance.adapters.template import OPTIONS, Template
-from bridgecheck.conformance.application import App
 from bridgecheck.conformance.errors import NotReady
 from bridgecheck.conformance.selftest import wrapper
 from bridgecheck.conformance.selftest.mutation import MUTATIONS, SAME_BYTES, SAME_EVENTS, function_of, mutation_of, same
 from bridgecheck.conformance.selftest.wire import Proxy, Wire
 from bridgecheck.conformance.selftest.zoo import Proof, Zoo, wrong
 from bridgecheck.conformance.suite import FAIL, PASS, Judged
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.application import App
 
 SESSIONS = tap.spec().sessions
 JUDGED = {exchange.name for session in SESSIONS for exchange in session if {"must", "should"} & exchange.meta.keys()}

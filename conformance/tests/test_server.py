@@ -3,7 +3,7 @@
 import pytest
 
 from bridgecheck.conformance.errors import UsageError
-from bridgecheck.conformance.server import Server, parse_server
+from bridgecheck.conformance.targets.server import Server, parse_server
 
 
 def test_a_bare_name_has_no_options() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance import stage as module
-from bridgecheck.conformance.stage import Stage
+from bridgecheck.conformance.targets import stage as module
+from bridgecheck.conformance.targets.stage import Stage
 
 from .observations import observation
 

@@ -14,12 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from bridgecheck.conformance import suite as module
-from bridgecheck.conformance import tap
-from bridgecheck.conformance.fact import Facts, facts_of
+from bridgecheck.conformance.compare.fact import Facts, facts_of
 from bridgecheck.conformance.program import suite as command
 from bridgecheck.conformance.report import matrix
-from bridgecheck.conformance.stage import Death, Result
 from bridgecheck.conformance.suite import CRASH, FAIL, PASS, SKIP, Judged, Sheet, Suite, judged
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.stage import Death, Result
 
 from .observations import HERE, observation, response
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from bridgecheck.conformance import target as module
 from bridgecheck.conformance.errors import NotReady, UsageError
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.target import App, Target, start_all, stop_all
+from bridgecheck.conformance.targets import target as module
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.target import App, Target, start_all, stop_all
 
 from .watched import get, pids, running, until
 
@@ -353,8 +353,8 @@ def test_where_one_is_not_ready_none_is_left_and_its_error_is_told(made: list[Ta
 
 HOLDER = """
 import sys, time
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.target import App, Target, start_all
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.target import App, Target, start_all
 
 app = App("served:app", app_dir=sys.argv[1])
 targets = [Target(server, parse_server(server), app, python=sys.executable, start_timeout=100) for server in sys.argv[2:]]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance.transcript import transcript
+from bridgecheck.conformance.report.transcript import transcript
 
 from .observations import message, rich, upgraded
 

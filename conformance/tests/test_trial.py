@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.stage import Result, Stage
-from bridgecheck.conformance.tap import MAGIC
-from bridgecheck.conformance.trial import WAITING, Trials
+from bridgecheck.conformance.taps.tap import MAGIC
+from bridgecheck.conformance.targets.stage import Result, Stage
+from bridgecheck.conformance.targets.trial import WAITING, Trials
 
 FACTS = [{("main", "reference"): 1}, {("main", "twin"): 1}, {("main", "candidate"): 1}]
 

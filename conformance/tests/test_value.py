@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridgecheck.conformance._player import Instance
-from bridgecheck.conformance.value import Container, Length, Long, Port, leaf, pairs, plain, same, text, type_name
+from bridgecheck.conformance.compare.value import Container, Length, Long, Port, leaf, pairs, plain, same, text, type_name
 
 LONG = {"length": 9000, "hash": 1, "first": b"a", "last": b"b"}
 MET = Long("bytes", 9000, 1, b"a", b"b")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.difference import Difference, differences
-from bridgecheck.conformance.fact import facts_of
-from bridgecheck.conformance.verdict import BOTH, CANDIDATE, REFERENCE, UNDEFINED, merged
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.difference import Difference, differences
+from bridgecheck.conformance.compare.fact import facts_of
+from bridgecheck.conformance.compare.verdict import BOTH, CANDIDATE, REFERENCE, UNDEFINED, merged
 
 from .observations import HERE, call, changed, observation, received, response, send
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from bridgecheck.conformance._player import Instance
-from bridgecheck.conformance.bucket import title
-from bridgecheck.conformance.demand import Demand, DemandError
-from bridgecheck.conformance.difference import Difference, differences
-from bridgecheck.conformance.fact import Facts, facts_of
-from bridgecheck.conformance.websocket import Message, accepts
+from bridgecheck.conformance.compare.bucket import title
+from bridgecheck.conformance.compare.demand import Demand, DemandError
+from bridgecheck.conformance.compare.difference import Difference, differences
+from bridgecheck.conformance.compare.fact import Facts, facts_of
+from bridgecheck.conformance.compare.websocket import Message, accepts
 
 from .observations import ACCEPT, HERE, KEY, call, changed, fnv, here, message, observation, received, response, send, talked, upgraded
 

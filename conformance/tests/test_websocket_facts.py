@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bridgecheck.conformance._player import Instance
-from bridgecheck.conformance.difference import Difference, differences
-from bridgecheck.conformance.fact import Facts, facts_of
-from bridgecheck.conformance.weight import quirk
+from bridgecheck.conformance.compare.difference import Difference, differences
+from bridgecheck.conformance.compare.fact import Facts, facts_of
+from bridgecheck.conformance.compare.weight import quirk
 
 from .observations import ACCEPT, HERE, changed, fnv, message, received, send, talked, upgraded
 

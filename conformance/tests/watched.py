@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bridgecheck.conformance import processes
-from bridgecheck.conformance.target import Target
+from bridgecheck.conformance.targets import processes
+from bridgecheck.conformance.targets.target import Target
 
 
 def get(target: Target, path: str) -> str:

@@ -8,9 +8,9 @@ import pytest
 from uvicorn.main import main as uvicorn
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.demand import LEVELS, Demand
-from bridgecheck.conformance.lifetime import start_words
-from bridgecheck.conformance.rule import catalogue
+from bridgecheck.conformance.compare.demand import LEVELS, Demand
+from bridgecheck.conformance.compare.rule import catalogue
+from bridgecheck.conformance.targets.lifetime import start_words
 from bridgecheck.spec.apps import lifespan, probe
 
 FILES = sorted((Path(__file__).parents[1] / "cases").glob("*.exchange"))

@@ -7,7 +7,7 @@ import pytest
 
 from bridgecheck.conformance import adapters
 from bridgecheck.conformance.report import known_bugs as page
-from bridgecheck.conformance.server import parse_server
+from bridgecheck.conformance.targets.server import parse_server
 from bridgecheck.spec.known_bugs import KnownBug, known_bugs
 
 from .test_cases import CASES

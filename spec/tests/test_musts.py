@@ -5,13 +5,13 @@ from importlib.resources import files
 
 import pytest
 
-from bridgecheck.conformance import tap
-from bridgecheck.conformance.application import App
-from bridgecheck.conformance.demand import Demand
-from bridgecheck.conformance.fact import Facts
-from bridgecheck.conformance.server import parse_server
-from bridgecheck.conformance.stage import Stage
-from bridgecheck.conformance.target import Target
+from bridgecheck.conformance.compare.demand import Demand
+from bridgecheck.conformance.compare.fact import Facts
+from bridgecheck.conformance.taps import tap
+from bridgecheck.conformance.targets.application import App
+from bridgecheck.conformance.targets.server import parse_server
+from bridgecheck.conformance.targets.stage import Stage
+from bridgecheck.conformance.targets.target import Target
 from bridgecheck.spec.violations import violations
 
 MUSTS = {session[0].name: session for session in tap.spec().sessions if "must" in session[0].meta}

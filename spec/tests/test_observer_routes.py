@@ -11,7 +11,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from bridgecheck.conformance.route_list import listed as read
+from bridgecheck.conformance.targets.route_list import listed as read
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "observer"))
 from bridgecheck_observer._routes import listed  # noqa: E402

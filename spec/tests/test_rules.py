@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bridgecheck.conformance.compare.rule import Rule, binding, catalogue
 from bridgecheck.conformance.report import rules as page
-from bridgecheck.conformance.rule import Rule, binding, catalogue
 
 from .test_cases import CASES
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from bridgecheck.conformance.compare.rule import catalogue
 from bridgecheck.conformance.report import violations as page
-from bridgecheck.conformance.rule import catalogue
 from bridgecheck.spec.violations import Violation, violations
 
 from .test_cases import CASES

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from . import adapters
-from ._player import Exchange, Player
-from .adapters import Unsupported
+from .. import adapters
+from .._player import Exchange, Player
+from ..adapters import Unsupported
 from .target import Target, start_all
 
 AT_ONCE = 4  # lifetimes that are played side by side

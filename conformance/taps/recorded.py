@@ -1,14 +1,14 @@
 """Recorded sessions, written anew so that values which an answer gave come from that answer when they are played.
 
-Knows the text of exchanges; which values are carried, conformance/carry.py finds. Knows nothing of files, targets or what is printed.
+Knows the text of exchanges; which values are carried, conformance/taps/carry.py finds. Knows nothing of files, targets or what is printed.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ._player import Exchange, parse
-from ._recording import pieces
+from .._player import Exchange, parse
+from .._recording import pieces
 from .carry import Given, Memory
 from .giver import Save
 from .message import Request, Span, answer, requests

@@ -1,7 +1,8 @@
 """Entry points: which app a project's folder holds, as its own people name it to uvicorn or to `fastapi run`.
 
-Owns where is looked, and in which order. Knows how an app's module looks from conformance/module_source.py; imports nothing of the project
-and runs nothing of it. Chooses nothing: where several are found, all are given.
+Owns where is looked, and in which order. Knows how an app's module looks from module_source.py, and how a server is started from
+start_command.py, both beside it; imports nothing of the project and runs nothing of it. Chooses nothing: where several are found, all are
+given.
 """
 
 import os

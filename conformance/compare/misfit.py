@@ -6,10 +6,10 @@ Knows exchanges and facts of the reference. Knows nothing of how much is too muc
 import re
 from collections.abc import Iterable, Sequence
 
-from ._player import Exchange
+from .._player import Exchange
+from ..taps.recorded import begins_fresh
+from ..taps.secret import STAND_IN
 from .fact import Facts
-from .recorded import begins_fresh
-from .secret import STAND_IN
 
 NAMED = 5  # exchanges that are told of one by one
 VALUES_NAMED = 2  # of one exchange

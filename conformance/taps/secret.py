@@ -1,7 +1,7 @@
 """Secrets in what was recorded: where they stand, and what stands for them instead.
 
 The same secret gets the same stand-in wherever it stands, in requests and in answers, so that what an answer gave to a request is still to
-be seen (conformance/carry.py finds it then). Of what no answer gave, the environment may give the value. Knows requests and answers as HAR
+be seen (carry.py finds it then). Of what no answer gave, the environment may give the value. Knows requests and answers as HAR
 tells of them. Knows nothing of files.
 """
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ._recording import pieces
+from .._recording import pieces
 from .carry import Memory
 from .har import FIELD_NAME, Entry, Har
 from .message import Answer, answer, requests

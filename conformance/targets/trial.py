@@ -5,11 +5,11 @@ Owns which of them share a start, and which are played side by side. Knows nothi
 
 from collections.abc import Sequence
 
-from ._player import Exchange
-from .fact import Facts
-from .judge import Play
+from .._player import Exchange
+from ..compare.fact import Facts
+from ..compare.judge import Play
+from ..taps.tap import writes
 from .stage import Stage
-from .tap import writes
 
 WAITING = 4  # times as many side by side as elsewhere: of what is tried, much only waits
 

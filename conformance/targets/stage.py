@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._player import Exchange, Player
-from .adapters import Unsupported
-from .autobahn import case, drive
-from .fact import Address, Facts, facts_of_all
+from .._player import Exchange, Player
+from ..adapters import Unsupported
+from ..autobahn import case, drive
+from ..compare.fact import Address, Facts, facts_of_all
+from ..taps.recorded import begins_fresh
+from ..taps.tap import Session, writes
 from .lifetime import Lifetime, play_all
-from .recorded import begins_fresh
-from .tap import Session, writes
 from .target import Target, start_all, stop_all
 
 DEATHS_MAX = 3  # restarts of one target, after which what is left is not played

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .autobahn import case
+from ..autobahn import case
 
 _BODY_MAX = 600  # bytes of content that are shown
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridgecheck.spec.validator import LEVELS, UNKNOWN, Raised, Traced, Violation, call_for
 
-from ._player import Exchange, Instance
+from .._player import Exchange, Instance
 from .value import Long, leaf, text
 
 Calls = Sequence[dict[str, Any]]

@@ -13,8 +13,8 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import adapters
-from .errors import UsageError
+from .. import adapters
+from ..errors import UsageError
 
 PLACEHOLDERS = ("app", "host", "port", "python", "workdir")
 NEEDED = ("app", "port")

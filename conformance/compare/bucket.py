@@ -6,7 +6,7 @@ Takes findings with the exchanges they were found in, gives buckets. Knows nothi
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ._player import Exchange
+from .._player import Exchange
 from .demand import Demand
 from .difference import Difference
 from .judge import Finding

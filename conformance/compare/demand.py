@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..errors import UsageError
 from .content import MISSING, Content
-from .errors import UsageError
 from .fact import Facts, Key
 from .value import Container, Length, Port, same
 

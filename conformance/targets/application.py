@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
+from ..errors import UsageError
 from . import interpreter
-from .errors import UsageError
 
 OBSERVED = "bridgecheck_observer:app"  # the app under the observer
 

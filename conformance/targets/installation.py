@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from . import adapters, interpreter
-from .errors import NotReady
+from .. import adapters
+from ..errors import NotReady
+from . import interpreter
 
 FRAMEWORKS = ("fastapi", "starlette")
 

@@ -17,10 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import _guard, adapters, processes
-from .adapters import Start
+from .. import _guard, adapters
+from ..adapters import Start
+from ..errors import BridgecheckError, NotReady, UsageError
+from . import processes
 from .application import App, check_app
-from .errors import BridgecheckError, NotReady, UsageError
 from .folder import Folder
 from .installation import installed, not_installed
 from .interpreter import last_lines
@@ -28,7 +29,7 @@ from .processes import Peer
 from .server import Server
 
 if TYPE_CHECKING:
-    from . import _player
+    from .. import _player
 
 __all__ = ["App", "Target", "check_app", "start_all", "stop_all"]
 

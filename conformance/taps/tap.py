@@ -12,12 +12,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.parse import quote
 
-from ._player import Exchange, ExchangeError, parse
-from .autobahn import case, drive
-from .demand import LEVELS, Demand, DemandError
-from .errors import UsageError
+from .._player import Exchange, ExchangeError, parse
+from ..autobahn import case, drive
+from ..compare.demand import LEVELS, Demand, DemandError
+from ..errors import UsageError
+from ..targets.route_list import ListedRoute
 from .recorded import FRESH, MAGIC, Session, carried
-from .route_list import ListedRoute
 
 # In the folder of the package bridgecheck.spec, on its own: the Python of a target need not have bridgecheck.
 PROBE = "apps.probe:app"

@@ -6,7 +6,7 @@ Takes what a trace carries, of whatever an app or a server put there. Knows noth
 from dataclasses import dataclass
 from typing import Any
 
-from ._player import Instance
+from .._player import Instance
 
 _LONG = {"length", "hash", "first", "last"}
 SIMPLE = frozenset((str, bytes, int, bool, float, type(None)))  # most values are of these: the short way through what follows
