@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ._player import Exchange
@@ -25,6 +26,7 @@ from .route import Route, RouteTable
 from .taps.recorded import begins_fresh
 from .taps.tap import Session, Tap, of_routes
 from .targets import route_list
+from .targets.shared_folder import look, written
 from .targets.stage import Death, Result, Stage, has_own_start
 from .targets.target import Target
 from .targets.trial import Trials
@@ -108,7 +110,11 @@ class Gate:
         for own_app in (True, False):  # an app that does not start is told at once
             taps = [tap for tap in self.plan.taps if tap.own_app == own_app and tap.sessions]
             if taps or (own_app and self.plan.routes):
+                before = look(Path.cwd())
                 self._stage(own_app, taps)
+                if own_app and (names := written(before, look(Path.cwd()))):
+                    words = "all run in this folder and share what was written there while they ran"
+                    self.not_tried.append(f"a state of its own for each target: {words}: {', '.join(names)}")
         if not sum(tap.exchanges for tap in self.taps):
             self.unearned.append("nothing was played: the app has no route that can be asked without a value; give --traffic")
         if self.unearned:

@@ -321,6 +321,25 @@ def test_a_talk_alone_earns_a_verdict(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+WRITING = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        open(WHERE, "a").close()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+"""
+
+
+@pytest.mark.parametrize(("where", "told"), [("'seen.db'", True), ("__import__('os').environ['DATABASE']", False)])
+def test_what_targets_write_where_all_of_them_run_is_told(folder: Path, where: str, told: bool) -> None:
+    (folder / "writing.py").write_text(WRITING.replace("WHERE", where))
+    (folder / "bridgecheck.toml").write_text("[app]\nenvironment = { DATABASE = '{workdir}/seen.db' }\n")
+    result = bridgecheck("gate", "writing:app", "--candidate", "uvicorn", "--taps", "recorded", "--traffic", "own.exchange", cwd=folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    line = "a state of its own for each target: all run in this folder and share what was written there while they ran: seen.db"
+    assert (line in _report(folder)["not_tried"]) == told
+
+
 def test_a_factory_makes_the_app(folder: Path) -> None:
     done = gate("apps:make", "--factory", "--candidate", "uvicorn", "--twin", "off", "--traffic", "own.exchange", cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
