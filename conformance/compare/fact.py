@@ -390,13 +390,13 @@ _NOTHING = 0xCBF29CE484222325  # the trace's hash (FNV-1a, 64 bit) of no content
 _CANCELLED = "asyncio.exceptions.CancelledError"
 
 
-def _answered_early(events: list[_Event]) -> bool | None:
-    """None where the app received no content: of a request without any it may learn that in one task while it answers in another."""
-    early = None
+def _answered_early(events: list[_Event]) -> bool:
     for event in events:
-        early = True if event.kind == "send" and early is None else early
-        early = False if event.type == "http.request" and event.final and early is None else early
-    return early if any(event.type == "http.request" and event.total for event in events) else None
+        if event.kind == "send":
+            return True
+        if event.type == "http.request" and event.final:
+            return False
+    return False
 
 
 def _is_socket(call: dict[str, Any]) -> bool:
@@ -414,8 +414,8 @@ def call_facts(facts: Facts, place: str, call: dict[str, Any], address: Address,
     _scope(facts, place, call["scope"], {"server": address.port, "client": client_port})
     _receive(facts, place, events, address, socket)
     sent = _send(facts, place, events, address)
-    if not socket and (early := _answered_early(events)) is not None:
-        facts[place, "answer-before-body-end"] = early
+    if not socket:
+        facts[place, "answer-before-body-end"] = _answered_early(events)
     left = [_raised(record)[0] for record in records if record["kind"] == "receive raised"]
     facts[place, "receive.raised"] = _folded(kind for kind in left if kind != _CANCELLED)
     refused = [_raised(record) for record in records if record["kind"] == "send raised"]

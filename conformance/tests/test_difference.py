@@ -258,7 +258,7 @@ def test_an_empty_content_that_nobody_fetched_is_drift_and_a_lost_content_is_not
         )
 
     unread = changed(observation(calls=[call(port=2000)]), ("calls", 0, "events", 0), ...)
-    assert causes(received(b""), unread) == [("receive.body", "empty→unread")]
+    assert causes(received(b""), unread) == [("answer-before-body-end", "no→yes"), ("receive.body", "empty→unread")]
     assert weight("receive.body", "empty→unread").severity == "drift"
     assert ("receive.body", "missing") in causes(received(b"hello"), unread)
     assert weight("receive.body", "missing").severity == "break"
@@ -319,17 +319,6 @@ def test_the_order_of_differences_does_not_hang_on_hashes(seed: str) -> None:
 )
 def test_each_path_has_its_side(path: str, side: str) -> None:
     assert Difference("main", path, "value", 1, 2).side == side
-
-
-def test_an_answer_before_the_end_of_the_content_counts_only_where_there_is_content() -> None:
-    def asked(body: bytes, late: bool) -> dict[str, Any]:
-        first, *others = call(port=2000 if late else 1000)["events"]
-        first = {**first, "event": {"type": "http.request", "body": body}, "total": len(body)}
-        events = [*others, first] if late else [first, *others]
-        return observation(calls=[call(port=2000 if late else 1000, events=events)])
-
-    assert causes(asked(b"", late=False), asked(b"", late=True)) == []
-    assert causes(asked(b"hello", late=False), asked(b"hello", late=True)) == [("answer-before-body-end", "no→yes")]
 
 
 def test_a_content_that_was_never_fetched_is_drift_only_where_it_is_empty() -> None:
