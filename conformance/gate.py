@@ -3,10 +3,12 @@
 The one place where taps, stages, the judge and buckets meet. Prints nothing, writes nothing: gives an Outcome.
 """
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from .compare.misfit import Played, fits, misfit, misfits
 from .compare.weight import at_least, quirks
 from .errors import NotEarned
 from .minimise import PLAYS, minimise
+from .reproduction import Stagehand, Times, reproduce
 from .route import Route, RouteTable
 from .taps.recorded import begins_fresh
 from .taps.tap import Session, Tap, of_routes
@@ -54,6 +57,7 @@ class Plan:
     fail_on: str
     routes: bool = False  # ask for the routes of the user's app, and play the tap that is made of them
     minimise: int = PLAYS  # candidates for one bucket
+    reproduce: Times = Times(0, 0)
 
 
 @dataclass
@@ -126,7 +130,7 @@ class Gate:
             self.not_tried.append("signals and exit codes: no exchange with process steps was played")
         self.not_tried += [f"{what}: {', '.join(names)}" for what, names in self.unsupported.items()]
         found = buckets(self.found)
-        minimised = self._minimised(found) if self.plan.minimise else {}
+        minimised = self._settle(found)
         return Outcome(
             found,
             self.noise,
@@ -143,21 +147,36 @@ class Gate:
             minimised,
         )
 
-    def _minimised(self, found: list[Bucket]) -> dict[str, int]:
-        """Make the exchanges of the buckets smaller, each where it was played."""
+    def _settle(self, found: list[Bucket]) -> dict[str, int]:
+        """Make the exchanges of the buckets smaller, each where it was played, and see how often each comes back."""
         own = {tap.name: tap.own_app for tap in self.taps}
         plays: dict[str, int] = {}
-        begin = time.monotonic()
+        self.times |= {"minimise": 0.0, "reproduce": 0.0}
         for own_app in (False, True):
             chosen = [bucket for bucket in found if own[bucket.shortest.tap] == own_app]
-            if chosen:
-                stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
-                with stage.running():
+            if not chosen or not (self.plan.minimise or self.plan.reproduce.together or self.plan.reproduce.apart):
+                continue
+            stage = Stage(self.plan.targets(own_app), patience=self.plan.patience)
+            with stage.running():
+                trials = Trials(stage, own_app=own_app, twin=self.plan.twin, jobs=self.plan.jobs)
+                begin = time.monotonic()
+                if self.plan.minimise:
                     self.say(f"making the exchanges of {len(chosen)} findings smaller")
-                    trials = Trials(stage, own_app=own_app, twin=self.plan.twin, jobs=self.plan.jobs)
                     plays |= minimise(chosen, trials.play, self._stopped, self.plan.minimise)
-        self.times["minimise"] = time.monotonic() - begin
+                between = time.monotonic()
+                if self.plan.reproduce.together or self.plan.reproduce.apart:
+                    self.say(f"playing the exchanges of {len(chosen)} findings again")
+                    stagehand = Stagehand(trials.play, partial(self._deaths_of, own_app), trials.apart)
+                    reproduce(chosen, stagehand, self.plan.reproduce, self._stopped)
+                self.times["minimise"] += between - begin
+                self.times["reproduce"] += time.monotonic() - between
         return plays
+
+    def _deaths_of(self, own_app: bool, session: tuple[Exchange, ...], times: int) -> int:
+        """In how many plays of this session a target ended."""
+        stage = Stage(self.plan.targets(own_app), patience=self.plan.patience, deaths_max=sys.maxsize)
+        with stage.running():
+            return sum(any(death.session for death in stage.play([session], jobs=1).deaths) for _ in range(times))
 
     def _stopped(self, line: str) -> None:
         self.say(line)

@@ -136,16 +136,12 @@ class Work:
             if smaller is not None:
                 yield Candidate(cursor, taken, smaller, alone)
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.bucket.signature, self.bucket.verdict
-
     def hear(self, proposals: Sequence[Candidate], played: Sequence[Seen | None]) -> None:
         """Take the first candidate that shows the same. Others of its kind that do may do so together: that is tried next."""
         if self.first is None:
             self.first, *played = played
             proposals = proposals[1:]
-            self.over = self.first is None or self.key not in self.first.causes
+            self.over = self.first is None or self.bucket.key not in self.first.causes
             if self.over or self.first is None:
                 return
             self.slow |= self.first.waited
@@ -155,7 +151,7 @@ class Work:
         self.slow |= any(seen is not None and seen.waited for seen in played)
         first = self.first
         pairs = zip(proposals, played, strict=True)
-        showing = [one for one, seen in pairs if seen is not None and self.key in seen.causes and seen.like(first)]
+        showing = [one for one, seen in pairs if seen is not None and self.bucket.key in seen.causes and seen.like(first)]
         considered = proposals[: proposals.index(showing[0]) + 1] if showing else proposals
         self.plays += len(considered)
         self.tried.update(candidate.text for candidate in considered)
@@ -205,7 +201,7 @@ def _key(session: Session) -> tuple[bytes, ...]:
 def _work(bucket: Bucket, most: int) -> Work | None:
     """None where there is nothing to search: what comes and goes, what ends a server, or has one of its own."""
     session = bucket.shortest.session
-    if not bucket.steady or bucket.difference.path == "died" or has_own_start(session):
+    if not bucket.steady or bucket.deadly or has_own_start(session):
         return None
     try:
         taken = scripts(session)
@@ -228,5 +224,5 @@ def _verify(works: Sequence[Work], plays: Plays) -> None:
         again = [play for replay in replays if (play := replay[_key(session)]) is not None]
         if len(again) == REPLAYS and work.first is not None:
             seen = Seen.of(session[-1], again)
-            if work.key in seen.causes and seen.like(work.first):
-                work.bucket.smallest = Sighting(seen.causes[work.key], session, work.bucket.shortest.tap)
+            if work.bucket.key in seen.causes and seen.like(work.first):
+                work.bucket.smallest = Sighting(seen.causes[work.bucket.key], session, work.bucket.shortest.tap)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from .._player import Exchange
 from .demand import Demand
 from .difference import Difference
+from .fact import LIFESPAN
 from .judge import Finding
 from .rule import binding
 from .verdict import REFERENCE, UNDEFINED
@@ -28,6 +29,27 @@ class Sighting:
     def exchange(self) -> Exchange:
         return self.session[-1]
 
+    @property
+    def playable(self) -> bool:
+        """Whether playing it can show it again: the lifespan calls of a whole stage are no exchange's."""
+        return bool(self.session[0].process) or not self.difference.path.startswith(LIFESPAN)
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """In how many of how many further plays of its exchange a finding came back."""
+
+    times: int
+    of: int
+
+    @property
+    def always(self) -> bool:
+        return self.times == self.of
+
+    @property
+    def share(self) -> float:
+        return self.times / self.of
+
 
 @dataclass
 class Bucket:
@@ -38,6 +60,11 @@ class Bucket:
     sightings: list[Sighting] = field(default_factory=list)
     consequences: set[str] = field(default_factory=set)
     smallest: Sighting | None = None  # in an exchange that was made smaller
+    reproduced: Reproduced | None = None  # by the shortest exchange; None where it was not played again
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.signature, self.verdict
 
     @property
     def name(self) -> str:
@@ -58,7 +85,13 @@ class Bucket:
 
     @property
     def steady(self) -> bool:
-        return any(sighting.steady for sighting in self.sightings)
+        """Whether it came back each time it was looked for."""
+        return any(sighting.steady for sighting in self.sightings) and (self.reproduced is None or self.reproduced.always)
+
+    @property
+    def deadly(self) -> bool:
+        """Whether it is that a target ended."""
+        return self.difference.path == "died"
 
     @property
     def shortest(self) -> Sighting:
@@ -68,7 +101,9 @@ class Bucket:
     @property
     def found(self) -> Sighting:
         """The smallest of those that were played, before any was made smaller."""
-        return min(self.sightings, key=lambda s: (not s.steady, len(s.session), sum(e.sends for e in s.session), s.exchange.name))
+        return min(
+            self.sightings, key=lambda s: (not s.steady, not s.playable, len(s.session), sum(e.sends for e in s.session), s.exchange.name)
+        )
 
     @property
     def difference(self) -> Difference:

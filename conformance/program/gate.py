@@ -18,6 +18,7 @@ from bridgecheck.conformance.compare.weight import SEVERITIES
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
 from bridgecheck.conformance.minimise import PLAYS
+from bridgecheck.conformance.reproduction import Times
 from bridgecheck.conformance.route import NATIVE, Route
 from bridgecheck.conformance.taps import tap
 from bridgecheck.conformance.targets.server import parse_server
@@ -51,8 +52,8 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     type=click.Choice(["quick", "default", "deep"]),
     default="default",
     show_default=True,
-    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes 10 to 20 minutes, and makes exchanges "
-    "smaller with eight times the plays.",
+    help="quick leaves out the cases that wait; deep adds Autobahn's WebSocket cases, which takes 10 to 20 minutes, makes exchanges "
+    "smaller with eight times the plays, and plays what is left a hundred times.",
 )
 @click.option(
     "--autobahn",
@@ -72,6 +73,13 @@ _STYLES = {"break": "bold red", "rule": "yellow", "drift": "dim"}
     "--jobs", type=click.IntRange(1, 256), default=16, show_default=True, help="Exchanges side by side, where they share no state."
 )
 @click.option("--minimise/--no-minimise", default=True, show_default=True, help="Make each finding's exchange as small as it can be.")
+@click.option(
+    "--reproduce",
+    metavar="TIMES",
+    type=click.IntRange(0, 1000),
+    help="Play each finding's exchange so often again; what does not come back each time is intermittent.  "
+    "[default: 10, and not what needs a start of its own; 100 of all with --tier deep]",
+)
 @options.target
 @options.config
 @click.pass_context
@@ -92,6 +100,7 @@ def gate(
     seed: int,
     jobs: int,
     minimise: bool,
+    reproduce: int | None,
     factory: bool,
     app_dir: str,
     interpreter: str | None,
@@ -144,7 +153,9 @@ def gate(
     )
     _print_carried(console, [told for one in found for told in one.carried])
     candidates = PLAYS * (DEEPER if tier == "deep" else 1) if minimise else 0
-    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, routes="routes" in chosen, minimise=candidates)
+    usually = Times(100, 100) if tier == "deep" else Times(10, 0)
+    times = usually if reproduce is None else Times(reproduce, reproduce)
+    plan = Plan(found, targets, twin == "on", jobs, patience, fail_on, "routes" in chosen, candidates, times)
     with _progress(console) as tick:
         outcome = Gate(plan, lambda line: console.print(f"  {escape(line)}", highlight=False), tick).run()
     outcome.not_tried[:0] = not_tried
@@ -230,9 +241,9 @@ def _print(console: Console, application: str, outcome: Outcome, servers: list[s
         console.print("\n[bold]Differences[/bold]")
     for bucket in judged:
         style, difference = _STYLES[bucket.severity], bucket.difference
-        steady = "" if bucket.steady else " (intermittent)"
         console.print(
-            f"  [{style}]{bucket.severity:5}[/{style}] {escape(bucket.title)}{steady}  [dim]{escape(_where(bucket))}[/dim]", highlight=False
+            f"  [{style}]{bucket.severity:5}[/{style}] {escape(bucket.title)}{_steady(bucket)}  [dim]{escape(_where(bucket))}[/dim]",
+            highlight=False,
         )
         if bucket.verdict != UNDEFINED:
             console.print(f"        {escape(_verdict(bucket))}", highlight=False)
@@ -290,6 +301,13 @@ def _print_names(console: Console, what: str, rows: list[Route]) -> None:
 def _where(bucket: Bucket) -> str:
     count = len(bucket.exchanges)
     return bucket.shortest.exchange.name + (f" and {count - 1} more" if count > 1 else "")
+
+
+def _steady(bucket: Bucket) -> str:
+    """Nothing where it always came back; else how often, as far as that is known."""
+    if bucket.steady:
+        return ""
+    return f" (intermittent: {bucket.reproduced.times} of {bucket.reproduced.of})" if bucket.reproduced else " (intermittent)"
 
 
 def _verdict(bucket: Bucket) -> str:

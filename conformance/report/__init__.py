@@ -151,6 +151,11 @@ def run(outcome: Outcome) -> dict[str, Any]:
             for bucket in outcome.buckets
             if bucket.name in outcome.minimised
         },
+        "reproduced": {
+            bucket.name: {"plays": bucket.reproduced.of, "came_back": bucket.reproduced.times}
+            for bucket in outcome.buckets
+            if bucket.reproduced is not None
+        },
         "application": {
             breach.name: {"exchange": breach.session[-1].name, "detail": breach.detail[:VALUE_MAX]} for breach in outcome.breaches
         },

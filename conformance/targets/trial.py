@@ -9,7 +9,7 @@ from .._player import Exchange
 from ..compare.fact import Facts
 from ..compare.judge import Play
 from ..taps.tap import writes
-from .stage import Stage
+from .stage import Stage, has_own_start
 
 WAITING = 4  # times as many side by side as elsewhere: of what is tried, much only waits
 
@@ -27,7 +27,7 @@ class Trials:
     def play(self, sessions: Sequence[tuple[Exchange, ...]], fresh: bool) -> list[Play | None]:
         """Of each session's last exchange, or None where it was not played. Where all has to be fresh, each that may write has a start of
         its own, and all others one together; else all have one, and those that may write come last, one behind another."""
-        apart = [index for index, session in enumerate(sessions) if self.own_app and writes(list(session))]
+        apart = [index for index, session in enumerate(sessions) if self._writes(session)]
         beside = [index for index in range(len(sessions)) if index not in apart]
         facts: dict[int, tuple[Facts, ...] | None] = {}
         for group in filter(None, (beside, *([index] for index in apart)) if fresh else (beside, apart)):
@@ -38,6 +38,13 @@ class Trials:
             played = self.stage.play(chosen, jobs=1 if self._written else self.jobs, as_it_is=True).facts
             facts |= {index: found[-1] for index, found in zip(group, played, strict=True)}
         return [None if (item := facts[index]) is None else self._play(item) for index in range(len(sessions))]
+
+    def apart(self, session: tuple[Exchange, ...]) -> bool:
+        """Whether it needs a start of its own to be played from fresh state."""
+        return has_own_start(list(session)) or self._writes(session)
+
+    def _writes(self, session: tuple[Exchange, ...]) -> bool:
+        return self.own_app and writes(list(session))
 
     def _play(self, facts: tuple[Facts, ...]) -> Play:
         return Play(facts[0], facts[1] if self.twin else None, facts[-1])

@@ -58,9 +58,9 @@ def bridgecheck(*arguments: str, cwd: Path, timeout: float = 90) -> subprocess.C
 def gate(
     app: str, *arguments: str, cwd: Path, taps: str = "recorded", timeout: float = 90, minimise: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Without minimising, which takes its time and changes no verdict, unless it is asked for."""
-    smaller = "--minimise" if minimise else "--no-minimise"
-    return bridgecheck("gate", app, "--app-dir", str(HERE), "--taps", taps, smaller, *arguments, cwd=cwd, timeout=timeout)
+    """Without what comes after the verdict and takes its time, minimising and playing again, unless it is asked for."""
+    after = ["--minimise"] if minimise else ["--no-minimise", "--reproduce", "0"]
+    return bridgecheck("gate", app, "--app-dir", str(HERE), "--taps", taps, *after, *arguments, cwd=cwd, timeout=timeout)
 
 
 @pytest.fixture
@@ -432,8 +432,10 @@ def test_a_candidate_that_answers_without_the_app_is_no_verdict(folder: Path) ->
 def test_a_candidate_that_dies_is_a_finding_and_the_run_goes_on(folder: Path) -> None:
     (folder / "own.exchange").write_text(TRAFFIC.replace("exchange other", "exchange kill").replace("/other", "/kill") + AFTER)
     candidate = f"env KILLABLE=1 {{python}} -m uvicorn {{app}} --host {{host}} --port {{port}} --app-dir {HERE}"
-    done = gate("apps:kills_its_process", "--candidate", candidate, "--traffic", "own.exchange", cwd=folder)
+    done = gate("apps:kills_its_process", "--candidate", candidate, "--traffic", "own.exchange", "--reproduce", "5", cwd=folder)
     assert done.returncode == 1, done.stdout + done.stderr
+    again = json.loads((folder / "bridgecheck-report" / "run.json").read_text())["reproduced"]
+    assert list(again.values()) == [{"plays": 5, "came_back": 5}]  # more often than a run survives deaths of one target
     died = [bucket for bucket in _report(folder)["buckets"] if "ends while it serves" in bucket["title"]]
     assert len(died) == 1 and died[0]["severity"] == "break" and died[0]["side"] == "process" and died[0]["routes"] == ["GET /kill"]
     assert ("GET /kill", "different") in [(row["route"], row["verdict"]) for row in _report(folder)["routes"]]

@@ -65,3 +65,10 @@ def test_what_each_shows_stands_where_it_was_given(stage: FakeStage) -> None:
     assert lost is None and [(play and play.reference, play and play.twin, play and play.candidate) for play in plays] == [
         (FACTS[0], None, FACTS[2])
     ] * 2
+
+
+def test_apart_is_what_writes_on_the_users_app_and_what_has_process_steps(stage: FakeStage) -> None:
+    lives = tuple(parse(MAGIC + b"exchange x\nprocess start\nprocess exit\nend close\n", "test"))
+    own, probe = (Trials(stage, own_app=own_app, twin=True, jobs=4) for own_app in (True, False))
+    assert [own.apart(session) for session in (GET, POST, lives)] == [False, True, True]
+    assert [probe.apart(session) for session in (GET, POST, lives)] == [False, False, True]
