@@ -15,7 +15,7 @@ from .message import Request, Span, answer, requests
 
 MAGIC = b"bridgecheck-exchange 1\n"
 
-_READ = re.compile("send|answered|pause .*|half-close|close|reset|wait .*")
+_READ = re.compile("send|answered|pause .*|half-close|close|reset|wait .*|frame .*")
 _VALUE = re.compile(rb"(?<!\\)\$\{|\nsave ")
 _SAVE = re.compile(rb"\nsave +([A-Za-z0-9._-]+)")
 
@@ -51,8 +51,7 @@ class _Script:
             if kind == "send":
                 self.sends[number] = Span(len(self.data), len(self.data) + len(sent))
                 self.data += sent
-        whole = all(_READ.fullmatch(kind) for _, kind, _ in steps) and len(self.data) == self.exchange.sends
-        if whole and not _VALUE.search(self.exchange.text):
+        if all(_READ.fullmatch(kind) for _, kind, _ in steps) and not _VALUE.search(self.exchange.text):
             self.requests = list(requests(self.data))
 
     def begun_in(self, number: int) -> list[int]:

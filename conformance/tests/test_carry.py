@@ -497,3 +497,15 @@ def test_pipelined_requests_take_nothing_from_each_other() -> None:
     sessions, told = carried(tap.sessions(parse(("\n".join([*lines, "end next"]) + "\n").encode(), "recording")))
     assert told == []
     assert b"${" not in sessions[0][0].text
+
+
+def test_a_websocket_asks_with_what_was_given_and_its_frames_stay() -> None:
+    first = (request("GET", "/"), answer(set_cookie=f"id={TOKEN}"))
+    handshake = request("GET", f"/chat?token={TOKEN}", upgrade="websocket", cookie=f"id={TOKEN}")
+    data = recording(first, (handshake, b"HTTP/1.1 101 Switching Protocols\r\n\r\n"))
+    frames = f'frame text "{TOKEN}"\nwait frame\nframe close 1000 "bye"\nwait frame close\nend close\n'
+    sessions, told = carried(tap.sessions(parse(data.removesuffix(b"end next\n") + frames.encode(), "recording")))
+    text = sessions[0][1].text.decode()
+    assert told == [f"{name} from Set-Cookie of GET / → 1 request" for name in ("token", "id")]
+    assert "> GET /chat?token=${token} HTTP/1.1\n" in text and "cookie: id=${id}\n" in text
+    assert text.strip().endswith(frames.strip())

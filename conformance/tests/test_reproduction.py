@@ -22,7 +22,17 @@ from bridgecheck.conformance.taps.tap import MAGIC
 from .observations import call, observation, response
 from .test_gate import PADDED, STRIPPING, _report, gate
 
-SIGNAL = "exchange signal\nprocess start\nsend\n> GET /longer HTTP/1.1\n> Host: a\n>\nwait response\nprocess signal SIGINT\nprocess exit\nend close\n"
+SIGNAL = """exchange signal
+process start
+send
+> GET /longer HTTP/1.1
+> Host: a
+>
+wait response
+process signal SIGINT
+process exit
+end close
+"""
 DIED = Difference("candidate", "died", "running→died", "running", "exit code 1")
 
 
