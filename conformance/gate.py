@@ -23,7 +23,7 @@ from .compare.judge import Finding, Play, judge, suspects
 from .compare.misfit import Played, fits, misfit, misfits
 from .compare.weight import at_least, quirks
 from .errors import NotEarned
-from .minimise import PLAYS, minimise
+from .minimise.search import PLAYS, minimise
 from .reproduction import Stagehand, Times, reproduce
 from .route import Route, RouteTable
 from .taps.recorded import begins_fresh

@@ -17,7 +17,7 @@ from bridgecheck.conformance.compare.verdict import BOTH, UNDEFINED
 from bridgecheck.conformance.compare.weight import SEVERITIES
 from bridgecheck.conformance.errors import UsageError
 from bridgecheck.conformance.gate import Gate, Outcome, Plan, Tick
-from bridgecheck.conformance.minimise import PLAYS
+from bridgecheck.conformance.minimise.search import PLAYS
 from bridgecheck.conformance.reproduction import Times
 from bridgecheck.conformance.route import NATIVE, Route
 from bridgecheck.conformance.taps import tap

@@ -19,7 +19,7 @@ from ..compare.fact import Port
 from ..compare.rule import catalogue
 from ..compare.weight import quirks
 from ..gate import Outcome
-from ..reduction import SIZES, size
+from ..minimise.script import SIZES, size
 from ..taps import tap
 
 VALUE_MAX = 400  # characters of a value that is shown

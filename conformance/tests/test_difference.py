@@ -229,10 +229,11 @@ def test_a_quirk_excuses_a_value_and_never_a_missing_field() -> None:
 def test_no_server_is_named_in_what_decides() -> None:
     names = ("uvicorn", "granian", "hypercorn", "daphne", "gunicorn")
     room = files("bridgecheck.conformance")
-    beside = ("gate.py", "suite.py", "minimise.py", "reduction.py")
-    files_that_decide = [*room.joinpath("compare").iterdir(), *(room / name for name in beside)]
+    beside = ("gate.py", "suite.py", "reproduction.py")
+    rooms = (room / "compare", room / "minimise")
+    files_that_decide = [*(file for room in rooms for file in room.iterdir()), *(room / name for name in beside)]
     sources = {file.name: file.read_text("utf-8").lower() for file in files_that_decide if file.name.endswith((".py", ".toml"))}
-    assert {"observation.toml", "difference.py", "gate.py"} <= sources.keys()
+    assert {"observation.toml", "difference.py", "gate.py", "search.py"} <= sources.keys()
     assert not [(file, name) for file, source in sources.items() for name in names if name in source]
 
 

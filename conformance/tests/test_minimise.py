@@ -11,7 +11,7 @@ from bridgecheck.conformance.compare.demand import Demand
 from bridgecheck.conformance.compare.fact import Address, Facts, facts_of
 from bridgecheck.conformance.compare.judge import Play, judge
 from bridgecheck.conformance.compare.verdict import CANDIDATE
-from bridgecheck.conformance.minimise import PLAYS, REPLAYS, ROUND_WAITING, WIDTH, Session, minimise
+from bridgecheck.conformance.minimise.search import PLAYS, REPLAYS, ROUND_WAITING, WIDTH, Session, minimise
 from bridgecheck.conformance.taps.tap import MAGIC
 
 from .observations import call, observation, response

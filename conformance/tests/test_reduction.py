@@ -5,7 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from bridgecheck.conformance._player import Exchange, parse
-from bridgecheck.conformance.reduction import KINDS, MAGIC, START, Opaque, exchanges, messages, reductions, scripts, size, together
+from bridgecheck.conformance.minimise.framing import messages
+from bridgecheck.conformance.minimise.reduction import KINDS, START, reductions, together
+from bridgecheck.conformance.minimise.script import Opaque, exchanges, scripts, size
+from bridgecheck.conformance.taps.tap import MAGIC
 
 SAVE = 'save v from body between "" ""'
 HEAD = "exchange one\nrules: FR-LEN-07\nmust: response.status = 200\n"

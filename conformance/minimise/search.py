@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ._player import Exchange
-from .compare.bucket import Bucket, Sighting, cause_of
-from .compare.demand import Demand
-from .compare.difference import Difference
-from .compare.fact import Facts
-from .compare.judge import Play, judge
-from .reduction import START, Cursor, Opaque, Scripts, exchanges, reductions, scripts, size, together
-from .taps.tap import waits
-from .targets.stage import has_own_start
+from .._player import Exchange
+from ..compare.bucket import Bucket, Sighting, cause_of
+from ..compare.demand import Demand
+from ..compare.difference import Difference
+from ..compare.fact import Facts
+from ..compare.judge import Play, judge
+from ..taps.tap import waits
+from ..targets.stage import has_own_start
+from .reduction import START, Cursor, reductions, together
+from .script import Opaque, Scripts, exchanges, scripts, size
 
 PLAYS = 64  # candidates that are considered for one bucket
 WIDTH = 8  # of these at once, each as if those before it were refused
