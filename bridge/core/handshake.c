@@ -1,24 +1,13 @@
 /* handshake.c: see handshake.h. */
 #include "handshake.h"
 
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "ascii.h"
+#include "handshake_answer.h"
+
 #define BITS_OWN 12 /* of both windows, where the client leaves the choice */
-
-static const char EXTENSION[] = "permessage-deflate";
-
-static char lower(char octet) { return octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet; }
-
-/* Whether BYTES are WORD, in any case. */
-static bool is_word(const char *bytes, size_t size, const char *word) {
-    size_t same = 0;
-    while (same < size && word[same] != '\0' && lower(bytes[same]) == word[same])
-        same++;
-    return same == size && word[same] == '\0';
-}
 
 /* --- the fields of a request ---------------------------------------------------------------------------------------------------------- */
 
@@ -62,7 +51,7 @@ static bool lists_upgrade(struct span list) {
             start++;
         while (end > start && is_blank(list.bytes[end - 1]))
             end--;
-        if (is_word(list.bytes + start, end - start, "upgrade"))
+        if (ascii_is(list.bytes + start, end - start, "upgrade"))
             return true;
         start = next;
     }
@@ -72,7 +61,7 @@ static bool lists_upgrade(struct span list) {
 bool handshake_wanted(const struct request_head *head) {
     struct span connection, upgrade;
     return head->upgrade_offered && last_field(head, "connection", &connection) && lists_upgrade(connection) &&
-           last_field(head, "upgrade", &upgrade) && is_word(upgrade.bytes, upgrade.size, "websocket");
+           last_field(head, "upgrade", &upgrade) && ascii_is(upgrade.bytes, upgrade.size, "websocket");
 }
 
 /* --- what is wrong with a request, in words ------------------------------------------------------------------------------------------- */
@@ -145,7 +134,7 @@ struct list {
 };
 
 static bool is_token(char octet) {
-    return (octet >= '0' && octet <= '9') || (lower(octet) >= 'a' && lower(octet) <= 'z') ||
+    return (octet >= '0' && octet <= '9') || (ascii_lower(octet) >= 'a' && ascii_lower(octet) <= 'z') ||
            (octet != '\0' && strchr("!#$%&'*+-.^_`|~", octet));
 }
 
@@ -236,7 +225,7 @@ static bool read_protocol_item(struct list *list, void *context) {
             list->at--;
     }
     struct span whole = {list->text.bytes + start, list->at - start};
-    protocols->others |= !is_word(whole.bytes, whole.size, "websocket");
+    protocols->others |= !ascii_is(whole.bytes, whole.size, "websocket");
     const struct allocator *allocator = list->reading->allocator;
     if (buffer_append(protocols->told, allocator, ", ", protocols->count > 0 ? 2 : 0) != 0 ||
         buffer_append(protocols->told, allocator, whole.bytes, whole.size) != 0)
@@ -384,8 +373,8 @@ static bool read_extension_item(struct list *list, void *context) {
     char room[8];
     if (!read_token(list, &name))
         return expected(list, "expected token", list->at);
-    struct offer offer = {.declined = handshake->terms.agreed || name.size != sizeof EXTENSION - 1 ||
-                                      memcmp(name.bytes, EXTENSION, name.size) != 0};
+    struct offer offer = {.declined = handshake->terms.agreed || name.size != sizeof HANDSHAKE_EXTENSION - 1 ||
+                                      memcmp(name.bytes, HANDSHAKE_EXTENSION, name.size) != 0};
     skip_blanks(list);
     while (stands(list, ';')) {
         list->at++;
@@ -476,76 +465,6 @@ static bool read_all(struct reading *reading, struct handshake *handshake, bool 
            read_lists(reading, "sec-websocket-protocol", "Sec-WebSocket-Protocol", read_token_item, NULL);
 }
 
-/* --- responses ------------------------------------------------------------------------------------------------------------------------ */
-
-/* A response under way; after the first failure nothing is added. */
-struct writing {
-    struct buffer *out;
-    const struct allocator *allocator;
-    size_t before; /* bytes of OUT */
-    bool no_memory;
-};
-
-static void write_bytes(struct writing *writing, const char *bytes, size_t size) {
-    if (!writing->no_memory && buffer_append(writing->out, writing->allocator, bytes, size) != 0)
-        writing->no_memory = true;
-}
-
-static void write_text(struct writing *writing, const char *text) { write_bytes(writing, text, strlen(text)); }
-
-static void write_field(struct writing *writing, const char *name, size_t name_size, bool lowered, const char *value, size_t value_size) {
-    for (size_t i = 0; i < name_size; i++) {
-        char octet = lowered ? lower(name[i]) : name[i];
-        write_bytes(writing, &octet, 1);
-    }
-    write_text(writing, ": ");
-    write_bytes(writing, value, value_size);
-    write_text(writing, "\r\n");
-}
-
-static void write_status(struct writing *writing, unsigned status, const char *reason, size_t reason_size) {
-    char line[24];
-    write_bytes(writing, line, (size_t)snprintf(line, sizeof line, "HTTP/1.1 %u ", status));
-    write_bytes(writing, reason, reason_size);
-    write_text(writing, "\r\n");
-}
-
-static enum response_fault end_writing(struct writing *writing) {
-    if (!writing->no_memory)
-        return RESPONSE_OK;
-    writing->out->size = writing->before;
-    return RESPONSE_NO_MEMORY;
-}
-
-static enum response_fault check_fields(const struct response_field *fields, size_t count, size_t *fault_field) {
-    for (*fault_field = 0; *fault_field < count; ++*fault_field) {
-        enum response_fault fault = response_field_check(&fields[*fault_field]);
-        if (fault != RESPONSE_OK)
-            return fault;
-    }
-    return RESPONSE_OK;
-}
-
-static bool has_field(const struct response_field *fields, size_t count, const char *name) {
-    for (size_t i = 0; i < count; i++)
-        if (is_word(fields[i].name, fields[i].name_size, name))
-            return true;
-    return false;
-}
-
-static void write_usual(struct writing *writing, const struct date *date, const struct response_field *fields, size_t count, bool measured,
-                        size_t size) {
-    char length[24];
-    if (!has_field(fields, count, "date"))
-        write_field(writing, "Date", 4, false, date->text, date->size);
-    if (!has_field(fields, count, "connection"))
-        write_field(writing, "Connection", 10, false, "close", 5);
-    if (measured && !has_field(fields, count, "content-length"))
-        write_field(writing, "Content-Length", 14, false, length, (size_t)snprintf(length, sizeof length, "%zu", size));
-    if (!has_field(fields, count, "content-type"))
-        write_field(writing, "Content-Type", 12, false, "text/plain; charset=utf-8", 25);
-}
-
 enum handshake_result handshake_read(struct handshake *handshake, const struct request_head *head, bool compresses, struct buffer *out,
                                      const struct allocator *allocator, const struct date *date, unsigned *status, const char **reason) {
     struct reading reading = {.head = head, .allocator = allocator, .field = ""};
@@ -557,87 +476,12 @@ enum handshake_result handshake_read(struct handshake *handshake, const struct r
             add_text(&reading, "\nYou cannot access a WebSocket server directly with a browser. You need a WebSocket client.\n");
         *status = reading.status;
         *reason = reading.reason;
-        struct writing writing = {.out = out, .allocator = allocator, .before = out->size, .no_memory = reading.no_memory};
-        write_status(&writing, reading.status, reading.reason, strlen(reading.reason));
-        write_usual(&writing, date, NULL, 0, true, reading.words.size);
-        write_text(&writing, reading.field);
-        write_text(&writing, "\r\n");
-        write_bytes(&writing, buffer_bytes(&reading.words), reading.words.size);
-        result = end_writing(&writing) == RESPONSE_OK ? HANDSHAKE_REFUSED : HANDSHAKE_NO_MEMORY;
+        const struct handshake_fault fault = {reading.status, reading.reason, reading.field, &reading.words};
+        bool answered = !reading.no_memory && handshake_answer_fault(&fault, out, allocator, date) == RESPONSE_OK;
+        result = answered ? HANDSHAKE_REFUSED : HANDSHAKE_NO_MEMORY;
     } else if (reading.no_memory) {
         result = HANDSHAKE_NO_MEMORY;
     }
     buffer_free(&reading.words, allocator);
     return result;
-}
-
-static void write_extension(struct writing *writing, const struct handshake *handshake) {
-    const struct compression_terms *terms = &handshake->terms;
-    char bits[40];
-    if (!terms->agreed)
-        return;
-    write_text(writing, "Sec-WebSocket-Extensions: ");
-    write_text(writing, EXTENSION);
-    write_text(writing, terms->server_restarts ? "; server_no_context_takeover" : "");
-    write_text(writing, terms->client_restarts ? "; client_no_context_takeover" : "");
-    write_bytes(writing, bits, (size_t)snprintf(bits, sizeof bits, "; server_max_window_bits=%d", terms->server_bits));
-    if (handshake->bits_offered)
-        write_bytes(writing, bits, (size_t)snprintf(bits, sizeof bits, "; client_max_window_bits=%d", terms->client_bits));
-    write_text(writing, "\r\n");
-}
-
-enum response_fault handshake_accept(const struct handshake *handshake, struct buffer *out, const struct allocator *allocator,
-                                     const struct response_defaults *defaults, const struct response_field *fields, size_t count,
-                                     const char *protocol, size_t protocol_size, size_t *fault_field) {
-    enum response_fault fault = check_fields(fields, count, fault_field);
-    if (fault == RESPONSE_OK && protocol) {
-        const struct response_field field = {"", 0, protocol, protocol_size};
-        fault = response_field_check(&field);
-    }
-    if (fault != RESPONSE_OK)
-        return fault;
-    struct writing writing = {.out = out, .allocator = allocator, .before = out->size};
-    write_status(&writing, 101, "Switching Protocols", 19);
-    write_text(&writing, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
-    write_field(&writing, "Sec-WebSocket-Accept", 20, false, handshake->accept, ACCEPT_KEY_SIZE);
-    write_extension(&writing, handshake);
-    if (defaults->date)
-        write_field(&writing, "date", 4, false, defaults->date, defaults->date_size);
-    for (size_t i = 0; i < defaults->field_count; i++)
-        write_field(&writing, defaults->fields[i].name, defaults->fields[i].name_size, true, defaults->fields[i].value,
-                    defaults->fields[i].value_size);
-    for (size_t i = 0; i < count; i++)
-        write_field(&writing, fields[i].name, fields[i].name_size, true, fields[i].value, fields[i].value_size);
-    if (protocol)
-        write_field(&writing, "Sec-WebSocket-Protocol", 22, false, protocol, protocol_size);
-    write_text(&writing, "\r\n");
-    return end_writing(&writing);
-}
-
-static bool is_length(const struct response_field *field, size_t size) {
-    char length[24];
-    return snprintf(length, sizeof length, "%zu", size) == (int)field->value_size && memcmp(length, field->value, field->value_size) == 0;
-}
-
-enum response_fault handshake_refuse(struct buffer *out, const struct allocator *allocator, unsigned status, const char *reason,
-                                     size_t reason_size, const struct date *date, const struct response_field *fields, size_t count,
-                                     const char *content, size_t size, size_t *fault_field) {
-    bool bare = status == 204 || status == 304; /* no content follows (RFC 9110 section 6.4.1) */
-    enum response_fault fault = check_fields(fields, count, fault_field);
-    for (size_t i = 0; fault == RESPONSE_OK && !bare && i < count; i++)
-        if (is_word(fields[i].name, fields[i].name_size, "content-length") && !is_length(&fields[ *fault_field = i], size))
-            fault = RESPONSE_LENGTHS_DIFFER;
-    if (fault != RESPONSE_OK)
-        return fault;
-    struct writing writing = {.out = out, .allocator = allocator, .before = out->size};
-    write_status(&writing, status, reason, reason_size);
-    for (size_t i = 0; i < count; i++)
-        if (!is_word(fields[i].name, fields[i].name_size, "transfer-encoding") &&
-            !(status == 204 && is_word(fields[i].name, fields[i].name_size, "content-length")))
-            write_field(&writing, fields[i].name, fields[i].name_size, false, fields[i].value, fields[i].value_size);
-    write_usual(&writing, date, fields, count, !bare, size);
-    write_text(&writing, "\r\n");
-    if (!bare)
-        write_bytes(&writing, content, size);
-    return end_writing(&writing);
 }

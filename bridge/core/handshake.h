@@ -1,4 +1,5 @@
-/* handshake.h: the opening handshake of a WebSocket (RFC 6455 section 4.2): whether a request is one, and the responses to it.
+/* handshake.h: the opening handshake of a WebSocket (RFC 6455 section 4.2): whether a request is one, what is wrong with it, what is
+ * agreed.
  *
  * Owns nothing. What is refused and the words for it are those of websockets' ServerProtocol, which uvicorn uses; beyond that
  * - a version that is not served is answered with the one that is (RFC 6455 section 4.2.2);
@@ -16,10 +17,10 @@
 #include "compression.h"
 #include "date.h"
 #include "request.h"
-#include "response.h"
 
 #define HANDSHAKE_LINE_MAX 8192u /* octets of a line of the head, its end included */
 #define HANDSHAKE_FIELDS_MAX 128u
+#define HANDSHAKE_EXTENSION "permessage-deflate" /* the one that is taken up (RFC 7692) */
 
 /* A handshake that may be accepted. */
 struct handshake {
@@ -37,17 +38,5 @@ bool handshake_wanted(const struct request_head *head);
  * what it says. */
 enum handshake_result handshake_read(struct handshake *handshake, const struct request_head *head, bool compresses, struct buffer *out,
                                      const struct allocator *allocator, const struct date *date, unsigned *status, const char **reason);
-
-/* Append the 101 response. PROTOCOL: NULL for none. On a fault OUT is as it was; *FAULT_FIELD is the field that it is about, COUNT for the
- * protocol. */
-enum response_fault handshake_accept(const struct handshake *handshake, struct buffer *out, const struct allocator *allocator,
-                                     const struct response_defaults *defaults, const struct response_field *fields, size_t count,
-                                     const char *protocol, size_t protocol_size, size_t *fault_field);
-
-/* Append a whole response that refuses: FIELDS as they are, the server's behind them where they are not among them, CONTENT. On a fault
- * as above. RESPONSE_LENGTHS_DIFFER: a content-length among the fields is not that of the content. */
-enum response_fault handshake_refuse(struct buffer *out, const struct allocator *allocator, unsigned status, const char *reason,
-                                     size_t reason_size, const struct date *date, const struct response_field *fields, size_t count,
-                                     const char *content, size_t size, size_t *fault_field);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ascii.h"
 #include "host.h"
 
 #define FIELDS_FIRST 16u
@@ -18,8 +19,6 @@ static int fail(struct request_parser *parser, enum request_result failure) {
     parser->failure = failure;
     return HPE_USER;
 }
-
-static char lower(char octet) { return octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet; }
 
 static bool is_blank(char octet) { return octet == ' ' || octet == '\t'; }
 
@@ -76,7 +75,7 @@ static int on_header_field(llhttp_t *llhttp, const char *data, size_t size) {
     if (!name)
         return fail(parser, REQUEST_NO_MEMORY);
     for (size_t i = 0; i < size; i++)
-        name[i] = lower(data[i]);
+        name[i] = ascii_lower(data[i]);
     buffer_added(&parser->text, size);
     parser->name_size += (uint32_t)size;
     return 0;
@@ -119,13 +118,6 @@ static int on_header_value_complete(llhttp_t *llhttp) {
     return 0;
 }
 
-static bool is_same(const char *bytes, size_t size, const char *lowered) {
-    size_t same = 0;
-    while (same < size && lowered[same] != '\0' && lower(bytes[same]) == lowered[same])
-        same++;
-    return same == size && lowered[same] == '\0';
-}
-
 /* Make a head of what was collected. False: it is none that is served. Of versions, llhttp passes 0.9, 1.0, 1.1 and 2.0. */
 static bool read_head(const struct request_parser *parser, struct request_head *head) {
     const llhttp_t *llhttp = &parser->llhttp;
@@ -149,7 +141,7 @@ static bool read_head(const struct request_parser *parser, struct request_head *
             if (++hosts > 1 || !host_valid(value, field->value_size))
                 return false;
         } else if (field->name_size == 6 && memcmp(name, "expect", 6) == 0) {
-            head->expects_continue |= !old && is_same(value, field->value_size, "100-continue");
+            head->expects_continue |= !old && ascii_is(value, field->value_size, "100-continue");
         }
     }
     return (hosts == 1 || old) && target_parse(head->text, parser->target_size, &head->target);

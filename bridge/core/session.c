@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "handshake_answer.h"
+
 static const struct session_handler *handler_of(const struct session *session) { return session->connection->kit->sessions; }
 
 static const struct session_options *options_of(const struct session *session) { return &session->connection->kit->session_options; }

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "../handshake.h"
+#include "../handshake_answer.h"
 
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define VERSION "Sec-WebSocket-Version: 13\r\n"
