@@ -1,4 +1,4 @@
-"""Servers of a few lines that behave as no server should, and exchanges to play to them."""
+"""Servers of a few lines that behave as no server should, exchanges to play to them, and what was observed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from bridgecheck.conformance._player import Player, parse
 
 if TYPE_CHECKING:
     from bridgecheck.conformance._player import Observation, Target
+
+
+ALIKE = [b"beginning%03dending-of-it" % number for number in range(40)] + [b"beginning%0*dending-of-it" % (n, 1) for n in range(103, 112)]
+"""One beginning and one end, by which short values are found again to be shared; around the length from which on they are not."""
 
 
 def exchanges(text: str) -> list[Any]:
@@ -97,3 +101,15 @@ def alone(port: int, folder: Path, one: Any, patience: float = 0.3) -> Observati
     player.close()
     assert observations is not None
     return observations[0]
+
+
+def statuses(observation: Observation) -> list[list[int]]:
+    return [[response["status"] for response in connection["responses"]] for connection in observation["connections"]]
+
+
+def ends(observation: Observation) -> list[str]:
+    return [connection["end"] for connection in observation["connections"]]
+
+
+def bodies(observation: Observation) -> list[bytes]:
+    return [response["body"]["bytes"] for connection in observation["connections"] for response in connection["responses"]]
