@@ -21,6 +21,7 @@ _SPACE = re.compile(r"[ \t\r\n,]*")
 _ENTRIES = re.compile(r'"entries"\s*:\s*\[')
 FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TEXT = re.compile("text/|json|html|xml|form-urlencoded", re.I)  # kinds of content
+_MESSAGE_MAX, _MESSAGES_MAX = 200 << 10, 4000  # what fits in a line, and in an exchange
 _ANSWER_MAX = 2 << 20  # characters of a content beyond which values are not looked for in it
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -31,6 +32,15 @@ class HarError(Exception):
 
 class _NotSent(Exception):
     """An entry of something that no server got like this, and why it is left out."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One of a WebSocket's. Of what came, only that it came is kept."""
+
+    sent: bool  # by the client
+    text: bool
+    data: bytes
 
 
 @dataclass
@@ -48,6 +58,7 @@ class Entry:
     status: int
     answered: Fields
     answer: str  # the response's content, decoded; "" where it is no text, or not in the file
+    messages: list[Message] | None = None  # of what asked to be a WebSocket; all else has None
 
     def field(self, name: str) -> str:
         return next((value for given, value in self.fields if given.lower() == name), "")
@@ -150,12 +161,12 @@ def _entry(place: str, raw: dict[str, Any]) -> Entry:
     url = urlsplit(request["url"])
     if url.scheme not in _DEFAULT_PORTS or not url.hostname:
         raise _NotSent("no HTTP")
-    if raw.get("_webSocketMessages") is not None or url.scheme in ("ws", "wss") or raw.get("_resourceType") == "websocket":
-        raise _NotSent("WebSocket")
+    socket = raw.get("_webSocketMessages") is not None or url.scheme in ("ws", "wss") or raw.get("_resourceType") == "websocket"
     if raw.get("_fromCache") or response.get("_fetchedViaServiceWorker"):
         raise _NotSent("from the cache")
-    if not isinstance(response["status"], int) or response["status"] < 200:
+    if not isinstance(response["status"], int) or (response["status"] < 200 and not (socket and response["status"] == 101)):
         raise _NotSent("without an answer")
+    messages = _messages(raw, request["method"]) if socket else None
     port = "" if url.port in (None, _DEFAULT_PORTS[url.scheme]) else f":{url.port}"
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -178,7 +189,31 @@ def _entry(place: str, raw: dict[str, Any]) -> Entry:
         response["status"],
         _fields(response["headers"]),
         _answer(response),
+        messages,
     )
+
+
+def _messages(raw: dict[str, Any], method: str) -> list[Message]:
+    """Texts and binary messages, as Chromium and mitmproxy write them; pings and ends they do not."""
+    if method != "GET":
+        raise _NotSent("WebSocket over HTTP/2")
+    given = raw.get("_webSocketMessages")
+    if given is None and raw["response"]["status"] == 101:
+        raise _NotSent("WebSocket whose messages are not in the file")
+    found = []
+    for number, message in enumerate(given or [], 1):
+        if message["opcode"] in (1, 2):
+            text = message["opcode"] == 1
+            try:
+                data = message["data"].encode() if text else base64.b64decode(message["data"], validate=True)
+            except (binascii.Error, UnicodeEncodeError) as error:
+                raise ValueError(f"message {number}: {error}") from None
+            if len(data) > _MESSAGE_MAX and message["type"] == "send":
+                raise _NotSent("WebSocket with a message that is too long")
+            found.append(Message(message["type"] == "send", text, data if message["type"] == "send" else b""))
+    if len(found) > _MESSAGES_MAX:
+        raise _NotSent("WebSocket with too many messages")
+    return found
 
 
 def _time(given: str) -> datetime:

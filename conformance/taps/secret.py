@@ -15,7 +15,7 @@ from functools import partial
 from urllib.parse import unquote_plus
 
 from .coding import COOKIE, FORM, HTML, JSON, PLAIN, Coding, alike, is_plain, written_anyhow
-from .har import Entry, Fields
+from .har import Entry, Fields, Message
 
 ENVIRONMENT = "BRIDGECHECK_SECRET_"
 FIELDS = frozenset(
@@ -130,10 +130,12 @@ class Secrets:
         return [self._scrubbed(entry) for entry in entries]
 
     def give(self, environment: Mapping[str, str], scrubbed: Iterable[Entry], carried: Collection[str]) -> list[Secret]:
-        """From now on, what stands in requests and is in no value that is carried is what the environment gives. Returns those which it
-        does not give."""
-        sent = {found for entry in scrubbed for text in _sent(entry) for found in STAND_IN.findall(text)}
+        """From now on, what stands in requests and is in no value that is carried, or in a message, which carries nothing, is what the
+        environment gives. Returns those which it does not give."""
+        entries = list(scrubbed)
+        sent = {found for entry in entries for text in _sent(entry) for found in STAND_IN.findall(text)}
         sent -= {found for value in carried for found in STAND_IN.findall(value)}
+        sent |= {found for entry in entries for message in entry.messages or () for found in STAND_IN.findall(_text(message.data))}
         wanted = [secret for secret in self.found.values() if mark(secret.name) in sent]
         for secret in wanted:
             secret.given = environment.get(secret.variable)
@@ -168,16 +170,15 @@ class Secrets:
                 return coding.encode(secret.given or "")
             return coding.like(raw, secret.stand_in) if secret.given is None else coding.encode(secret.given)
 
-        target, fields, content = self._request(entry, visit)
+        target, fields, content, messages = self._request(entry, visit)
         answered, answer = self._answer(entry, visit)
         kind = entry.field("content-type").lower()
         return replace(
             entry,
             target=self._everywhere(target, FORM),
             fields=[(name, self._everywhere(value, PLAIN)) for name, value in fields],
-            content=self._everywhere(content, JSON if "json" in kind else FORM if "urlencoded" in kind else PLAIN).encode(
-                "utf-8", "surrogateescape"
-            ),
+            content=_octets(self._everywhere(content, JSON if "json" in kind else FORM if "urlencoded" in kind else PLAIN)),
+            messages=messages and [replace(message, data=_octets(self._everywhere(_text(message.data), JSON))) for message in messages],
             answered=[(name, self._everywhere(value, PLAIN)) for name, value in answered],
             answer=self._unseen(self._everywhere(answer, PLAIN)),
         )
@@ -200,14 +201,17 @@ class Secrets:
         plain = re.sub("[^a-z0-9]", "", name)
         return name not in self._kept and (name in self._extra or plain in _EXACT or any(word in plain for word in WORDS))
 
-    def _request(self, entry: Entry, visit: _Visit) -> tuple[str, Fields, str]:
-        """Target, fields and content, with the visitor's answer in the place of each secret."""
+    def _request(self, entry: Entry, visit: _Visit) -> tuple[str, Fields, str, list[Message] | None]:
+        """Target, fields, content and messages, with the visitor's answer in the place of each secret."""
         path, mark, query = entry.target.partition("?")
         path = _JWT.sub(lambda found: visit("jwt", found[0], PLAIN, "path"), path)
         target = path + mark + self._pairs(query, visit, "parameter")
         fields = [(name, self._field(name, value, visit)) for name, value in entry.fields]
-        content = entry.content.decode("utf-8", "surrogateescape")
-        return target, fields, self._content(entry.field("content-type").lower(), content, visit)
+        content = _text(entry.content)
+        messages = entry.messages and [
+            replace(message, data=_octets(self._content("", _text(message.data), visit))) for message in entry.messages
+        ]
+        return target, fields, self._content(entry.field("content-type").lower(), content, visit), messages
 
     def _answer(self, entry: Entry, visit: _Visit) -> tuple[Fields, str]:
         """Fields and content of what was answered."""
@@ -297,4 +301,12 @@ def _unescaped(text: str) -> str:
 
 
 def _sent(entry: Entry) -> Iterable[str]:
-    return entry.target, *(value for _, value in entry.fields), entry.content.decode("utf-8", "surrogateescape")
+    return entry.target, *(value for _, value in entry.fields), _text(entry.content)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

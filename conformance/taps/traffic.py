@@ -5,18 +5,22 @@ Knows entries and the grammar. Knows nothing of files, options and secrets.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._recording import pieces
 from .carry import Memory
-from .har import FIELD_NAME, Entry, Har
+from .giver import quoted
+from .har import FIELD_NAME, Entry, Har, Message
 from .message import Answer, answer, requests
 
 # What belongs to one connection, or is made anew here.
 _DROPPED = frozenset(
     "host connection keep-alive proxy-connection transfer-encoding te upgrade http2-settings content-length expect".split()
 )
+# What makes a request the handshake of a WebSocket (RFC 6455 section 4.1); the last two where the file does not have them.
+_UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+_HANDSHAKE = {"sec-websocket-key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "Sec-WebSocket-Version: 13"}
 _NAME_MAX = 80
 ANSWER_MAX = 64 << 10  # bytes that are kept of an answer's content, as the recorder keeps them
 
@@ -54,19 +58,38 @@ def text(har: Har, name: str, givers: Mapping[int, bool]) -> str:
         if entry.group != group:
             group, inside = entry.group, Counter()
             lines += ["", f"session {_unique(_name(f'{name}-{group}' if group else name), used)}", f"origin: {har.origin}"]
-        lines += ["", f"exchange {_unique(_exchange_name(entry), inside)}", f"status: {entry.status}", "send"]
+        lines += ["", f"exchange {_unique(_exchange_name(entry), inside)}", f"status: {entry.status}"]
+        lines += [*(["needs: websocket"] if entry.messages is not None else []), "send"]
         lines += pieces(request(entry)).splitlines()
         lines.append("wait response")
         if index in givers:
             lines += ["answered", *pieces([_answered(entry, givers[index])]).splitlines()]
+        lines += _talk(entry.messages) if entry.messages is not None and entry.status == 101 else []
         lines.append("end next")
     return "\n".join(lines) + "\n"
+
+
+def _talk(messages: Sequence[Message]) -> Iterator[str]:
+    """What is said over a WebSocket. What came is waited for, so that what was said behind it is said behind it again. How it ended is not
+    recorded: behind the last message of the client the server has a moment to say something, and then the client closes."""
+    for message in messages:
+        if not message.sent:
+            yield "wait message"
+        elif message.text:
+            yield f"frame text {quoted(message.data.decode())}"
+        else:
+            yield f"frame binary {quoted(message.data.decode('latin-1'), 'latin-1')}"
+    if messages and messages[-1].sent:
+        yield "wait frame within 1s"
+    yield from ("frame close 1000", "wait frame close")
 
 
 def request(entry: Entry) -> list[bytes]:
     """HTTP/1.1, with one Content-Length where there is a body, or there was one."""
     parts = [f"{entry.method} {entry.target} HTTP/1.1\r\nHost: {entry.host}\r\n".encode()]
     parts += [f"{name}: {value}\r\n".encode() for name, value in entry.fields if name.lower() not in _DROPPED | {"cookie"}]
+    if entry.messages is not None:
+        parts += [_UPGRADE, *(f"{line}\r\n".encode() for name, line in _HANDSHAKE.items() if not entry.field(name))]
     cookies = [value for name, value in entry.fields if name.lower() == "cookie"]
     if cookies:
         parts.append(f"Cookie: {'; '.join(cookies)}\r\n".encode())  # HTTP/2 may split what HTTP/1.1 has in one line

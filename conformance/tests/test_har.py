@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridgecheck.conformance.taps.har import Entry, Har, read
+from bridgecheck.conformance.taps.har import Entry, Har, Message, read
 
 DATA = Path(__file__).parent / "data"
 ENTRY = {
@@ -18,6 +18,10 @@ ENTRY = {
     "request": {"method": "GET", "url": "http://shop.test/a?b=c#d", "headers": [{"name": "Accept", "value": "*/*"}]},
     "response": {"status": 200, "headers": [{"name": "X", "value": "y"}], "content": {"text": "ok"}},
 }
+
+
+def said(data: str, opcode: int = 1, kind: str = "send") -> dict[str, Any]:
+    return {"type": kind, "time": 1.5, "opcode": opcode, "data": data}
 
 
 def har(*changes: dict[str, Any]) -> str:
@@ -98,6 +102,21 @@ def test_bodies(posted: dict[str, Any], content: bytes, tmp_path: Path) -> None:
     assert one(tmp_path, {"request.postData": posted, "request.headers": fields}).content == content
 
 
+def test_messages_of_a_websocket(tmp_path: Path) -> None:
+    """Of what came, that it came; pings and ends are none."""
+    messages = [said("hi", kind="receive"), said("ä"), said("AP8=", 2), said("", 9), said("AP8=", 2, "receive"), said("", 8)]
+    entry = one(tmp_path, {"request.url": "wss://shop.test/x", "response.status": 101, "_webSocketMessages": messages})
+    assert (entry.host, entry.target, entry.status) == ("shop.test", "/x", 101)
+    assert entry.messages == [
+        Message(False, True, b""),
+        Message(True, True, "ä".encode()),
+        Message(True, False, b"\0\xff"),
+        Message(False, False, b""),
+    ]
+    assert one(tmp_path, {}).messages is None
+    assert one(tmp_path, {"request.url": "ws://shop.test/x", "response.status": 403}).messages == []
+
+
 LENGTH_9 = [{"name": "content-length", "value": "9"}]
 
 
@@ -105,8 +124,13 @@ LENGTH_9 = [{"name": "content-length", "value": "9"}]
     ("change", "reason"),
     [
         ({"request.url": "data:text/plain,a"}, "no HTTP"),
-        ({"request.url": "wss://shop.test/"}, "WebSocket"),
-        ({"_webSocketMessages": []}, "WebSocket"),
+        ({"request.url": "wss://shop.test/", "response.status": 101}, "WebSocket whose messages are not in the file"),
+        ({"_resourceType": "websocket", "response.status": 101}, "WebSocket whose messages are not in the file"),
+        ({"_webSocketMessages": [], "request.method": "CONNECT"}, "WebSocket over HTTP/2"),
+        ({"_webSocketMessages": [said("x" * (201 << 10))]}, "WebSocket with a message that is too long"),
+        ({"_webSocketMessages": [said("x")] * 4001}, "WebSocket with too many messages"),
+        ({"response.status": 101}, "without an answer"),
+        ({"_webSocketMessages": [], "response.status": 0}, "without an answer"),
         ({"_fromCache": "disk"}, "from the cache"),
         ({"response.status": 0}, "without an answer"),
         ({"request.headers": LENGTH_9}, "with a body that is not in the file"),
@@ -133,6 +157,8 @@ def test_what_is_left_out(change: dict[str, Any], reason: str, tmp_path: Path) -
         ({"request.headers": [{"name": "a b", "value": "c"}]}, "no field: 'a b': 'c'"),
         ({"request.url": "http://shop.test:port/"}, "Port could not be cast to integer value as 'port'"),
         ({"request.postData": {"text": "*", "encoding": "base64"}}, "postData.text: "),
+        ({"_webSocketMessages": [said("x"), said("*", 2)]}, "message 2: "),
+        ({"_webSocketMessages": [{"type": "send", "opcode": 1}]}, "no data"),
     ],
 )
 def test_an_entry_that_is_none_is_named_and_the_others_are_read(change: dict[str, Any], said: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from bridgecheck.conformance.taps import har, tap, traffic
 from bridgecheck.conformance.taps.recorded import carried
 from bridgecheck.conformance.taps.secret import Secrets
 
-from .test_har import DATA
+from .test_har import DATA, said
 from .test_har import har as made
 
 SHOP = "shop.test"
@@ -93,6 +93,27 @@ def test_pages_that_take_turns_go_on_in_sessions_of_the_next_name(tmp_path: Path
 
 TOKEN = "a8Fk20xQ9zLmP31v"
 LOGIN = {"request.url": "http://shop.test/login", "response.content": {"text": f'{{"token":"{TOKEN}"}}'}}
+
+
+TALK = [said("hi", kind="receive"), said('naïve "$"'), said("AP8=", 2)]
+KEY = [{"name": "Sec-WebSocket-Key", "value": "4A6qkr0F0LZdSvKLcwZmZw=="}, {"name": "Upgrade", "value": "WebSocket"}]
+
+
+def test_a_websocket_is_asked_for_and_its_messages_are_sent(tmp_path: Path) -> None:
+    change = {"request.url": "wss://shop.test/x", "request.headers": KEY, "response.status": 101, "_webSocketMessages": TALK}
+    bare = {**change, "request.headers": [], "_webSocketMessages": TALK[:1]}
+    refused = {**{path: value for path, value in change.items() if path[0] != "_"}, "response.status": 403}
+    whole, short, denied = imported(made(change, bare, refused), tmp_path)
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    version, key = b"Sec-WebSocket-Version: 13\r\n", b"Sec-WebSocket-Key: 4A6qkr0F0LZdSvKLcwZmZw==\r\n"
+    assert sent(whole) == b"GET /x HTTP/1.1\r\nHost: shop.test\r\n" + key + upgrade + version + b"\r\n"
+    talk = ['frame text "na\\xc3\\xafve \\"\\$\\""', 'frame binary "\\0\\xff"']
+    close = ["frame close 1000", "wait frame close"]
+    assert [kind for _, kind, _ in whole.steps] == ["send", "wait response", "wait message", *talk, "wait frame", *close]
+    assert whole.meta["needs"] == "websocket" and whole.meta["status"] == "101"
+    assert b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" in sent(short) and version in sent(short)
+    assert [kind for _, kind, _ in short.steps] == ["send", "wait response", "wait message", *close]
+    assert upgrade in sent(denied) and [kind for _, kind, _ in denied.steps] == ["send", "wait response"]
 
 
 def test_an_answer_is_kept_where_something_was_taken_from_it(tmp_path: Path) -> None:
@@ -193,7 +214,7 @@ def test_the_samples_pass_the_gate(tmp_path: Path) -> None:
     done = bridgecheck(*words, "-o", "out", cwd=tmp_path, environment=PASSWORDS)
     assert (done.returncode, done.stderr) == (
         0,
-        "35 exchanges in out; left out: 1 WebSocket, 1 from the cache, 1 of other hosts, 1 without an answer\n",
+        "36 exchanges in out; left out: 1 from the cache, 1 of other hosts, 1 without an answer\n",
     )
     words = ["gate", "bridgecheck.demo.shop:app", "--candidate", "uvicorn", "--taps", "recorded", "--traffic", "out"]
     done = bridgecheck(*words, cwd=tmp_path, environment={"SHOP_SECRET": "another"})

@@ -1,11 +1,12 @@
 """Where secrets stand in requests, what stands for them afterwards, and which answers give them again."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from bridgecheck.conformance.taps.har import Entry
+from bridgecheck.conformance.taps.har import Entry, Message
 from bridgecheck.conformance.taps.secret import Secrets
 
 LONG = "s3cret-value-0001"
@@ -224,6 +225,22 @@ def test_what_is_carried_is_not_missing_and_not_given() -> None:
     assert shown(secrets.scrubbed([entry])[0].target) == "/?token=scrubbed-token&password=scrubbed-password"
     assert [secret.name for secret in secrets.give(environment, [left], ())] == ["password"]
     assert shown(secrets.scrubbed([entry])[0].target) == "/?token=mine&password=scrubbed-password"
+
+
+def test_messages_of_a_websocket() -> None:
+    """A value in them is not carried: it has to be given, though it is carried in a request."""
+    first = asks("/", ("Authorization", f"Bearer {LONG}"))
+    data = [f'{{"password": "{OTHER}", "say": "{LONG}"}}'.encode(), b"\0\xff", b""]
+    talk = replace(asks("/chat"), messages=[Message(bool(said), True, said) for said in data])
+    secrets = Secrets()
+    left = secrets.scrubbed([first, talk])
+    messages = [message.data for message in left[1].messages or []]
+    assert [shown(messages[0]), *messages[1:]] == ['{"password": "scrubbed-password", "say": "scrubbed-bearer"}', *data[1:]]
+    bearer = left[0].fields[0][1].partition(" ")[2]
+    assert [secret.name for secret in secrets.give({}, left, {bearer})] == ["bearer", "password"]
+    assert secrets.give({"BRIDGECHECK_SECRET_BEARER": "mine", "BRIDGECHECK_SECRET_PASSWORD": 'my "own"'}, left, {bearer}) == []
+    [_, talk] = secrets.scrubbed([first, talk])
+    assert [message.data for message in talk.messages or []][0] == b'{"password": "my \\"own\\"", "say": "mine"}'
 
 
 def test_a_secret_of_an_answer_alone_is_not_missing() -> None:
