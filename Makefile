@@ -16,7 +16,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON := .venv/bin/python
 FLAGS := -std=c11 -g -Wall -Wextra -Werror -Ibuild/native/include
-C_FILES := $(wildcard bridge/*/*.[ch] bridge/*/tests/*.[ch] conformance/*/*.[ch] conformance/*/tests/*.[ch] spec/observer/recorder/*.[ch] spec/observer/recorder/tests/*.[ch] fuzz/*.[ch])
+C_FILES := $(wildcard bridge/*/*.[ch] bridge/*/tests/*.[ch] conformance/*/*.[ch] conformance/*/tests/*.[ch] spec/observer/recorder/*.[ch] spec/observer/recorder/tests/*.[ch] fuzz/*.[ch] ci/*.h)
 
 gate: .venv/installed
 	@ci/gate

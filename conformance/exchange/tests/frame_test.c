@@ -149,7 +149,7 @@ static void allocations_test(void **state) {
     (void)state;
     static const char text[] = "bridgecheck-exchange 1\nexchange x\nframe close rsv1 4000 \"a reason\"\nwait frame close\nend next\n";
     for (size_t failing_at = 1;; failing_at++) {
-        struct failing failing = {.failing = failing_at};
+        struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
         struct exchange_file *file;
         struct exchange_error error;

@@ -7,7 +7,7 @@ static void allocations_test(void **state) {
     (void)state;
     size_t failures = 0;
     for (size_t failing_at = 1;; failing_at++) {
-        struct failing failing = {.failing = failing_at};
+        struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
         struct exchange_file *file;
         struct exchange_error error;

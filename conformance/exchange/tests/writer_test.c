@@ -181,7 +181,7 @@ static void allocations_test(void **state) {
     static char bytes[600];
     memset(bytes, ' ', sizeof bytes);
     for (size_t failing_at = 1;; failing_at++) {
-        struct failing failing = {.failing = failing_at};
+        struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
         struct writer writer;
         writer_init(&writer, &allocator);

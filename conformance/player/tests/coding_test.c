@@ -1,5 +1,5 @@
 /* coding_test.c: what each coding makes of texts, and that one which is encoded and decoded is the same. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../coding.h"
 

@@ -1,5 +1,5 @@
 /* outgoing_test.c: what a send hands out is the same in portions of every size. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../outgoing.h"
 

@@ -1,5 +1,5 @@
 /* ports_test.c: which client ports are taken, in what order, and when they come back. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../ports.h"
 

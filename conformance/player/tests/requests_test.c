@@ -1,5 +1,5 @@
 /* requests_test.c: what we send, followed whole, byte by byte, in every split and with each allocation failing; then the bounds. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../requests.h"
 

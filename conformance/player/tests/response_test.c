@@ -1,5 +1,5 @@
 /* response_test.c: transcripts, read whole, byte by byte, in every split and with each allocation failing; then the bounds. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../../../spec/observer/recorder/trace.h"
 #include "../response.h"

@@ -1,5 +1,5 @@
 /* save_test.c: what `save` takes out of a response, and how values are kept. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../save.h"
 

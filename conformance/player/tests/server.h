@@ -4,7 +4,7 @@
 #ifndef BRIDGECHECK_TEST_SERVER_H
 #define BRIDGECHECK_TEST_SERVER_H
 
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

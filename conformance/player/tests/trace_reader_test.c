@@ -1,5 +1,5 @@
 /* trace_reader_test.c: folders of trace files, honest, growing, spoilt at every byte, cut at every length. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* trace_value_test.c: every kind of value, then payloads cut and spoilt at every byte, against a guard page. */
-#include "support.h"
+#include "../../exchange/tests/support.h"
 
 #include "../../../spec/observer/recorder/trace.h"
 #include "../trace_value.h"

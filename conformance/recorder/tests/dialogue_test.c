@@ -382,7 +382,7 @@ static void answers_without_memory_test(void **state) {
     static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok";
     size_t without = 0;
     for (size_t failing_at = 1;; failing_at++) {
-        struct failing failing = {.failing = failing_at};
+        struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
         struct collected collected = {0};
         struct dialogue dialogue;
@@ -411,7 +411,7 @@ static void allocations_test(void **state) {
         {'S', SWITCHING},           {'C', "frames"},    {'f', NULL},        {0, NULL}};
     size_t lost = 0;
     for (size_t failing_at = 1;; failing_at++) {
-        struct failing failing = {.failing = failing_at};
+        struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
         struct collected collected = {0};
         struct dialogue dialogue;

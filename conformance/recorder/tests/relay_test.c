@@ -295,7 +295,7 @@ static void allocations_test(void **state) {
     (void)state;
     bool reset = false, lost = false;
     for (size_t failing_at = 1;; failing_at++) {
-        struct failing failing = {.failing = failing_at};
+        struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
         struct fake *fake = fake_new(REQUEST, RESPONSE, &allocator);
         fake->sides[0].takes = fake->sides[1].takes = 5;
@@ -316,7 +316,7 @@ static void allocations_test(void **state) {
             break;
     }
     assert_true(reset && lost);
-    struct failing failing = {.failing = 1};
+    struct failing failing = {.failing = 1, .once = true};
     struct exchange_allocator allocator = failing_allocator(&failing);
     struct fake *fake = fake_new("", "", &allocator);
     relay_refused(&fake->relay, "answer", 6);

@@ -1,12 +1,15 @@
-/* support.h: what the unit tests share: bytes against a guard page, an allocator that fails when told, a text to compare by.
+/* unit.h: what the C unit tests of all rooms share: bytes against a guard page, memory that runs out when told, a text to compare by.
+ *
+ * Knows nothing of any room. To be included before all other headers.
  */
-#ifndef BRIDGECHECK_TEST_SUPPORT_H
-#define BRIDGECHECK_TEST_SUPPORT_H
+#ifndef CI_UNIT_H
+#define CI_UNIT_H
 
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, mkdtemp; so this comes before all other headers */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, mkdtemp */
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,8 +19,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#include "../../exchange/exchange.h"
 
 /* Room whose end is followed by a page that may not be touched. */
 struct guarded {
@@ -43,10 +44,11 @@ static inline char *guarded_put(const struct guarded *guarded, const char *data,
 
 static inline void guarded_free(struct guarded *guarded) { munmap(guarded->room, guarded->whole); }
 
-/* Fails its allocation number `failing`, counted from 1 (0: none), and all after it. */
+/* Fails its allocation number `failing`, counted from 1 (0: none), and all after it, or that one `once`. */
 struct failing {
     size_t failing, asked;
     size_t live; /* blocks not given back */
+    bool once;
 };
 
 static inline void *failing_resize(void *context, void *pointer, size_t size) {
@@ -57,15 +59,11 @@ static inline void *failing_resize(void *context, void *pointer, size_t size) {
         return NULL;
     }
     failing->asked++;
-    if (failing->failing != 0 && failing->asked >= failing->failing)
+    if (failing->failing != 0 && (failing->once ? failing->asked == failing->failing : failing->asked >= failing->failing))
         return NULL;
     if (!pointer)
         failing->live++;
     return realloc(pointer, size);
-}
-
-static inline struct exchange_allocator failing_allocator(struct failing *failing) {
-    return (struct exchange_allocator){.resize = failing_resize, .context = failing};
 }
 
 /* A text to compare by. */
