@@ -1,17 +1,19 @@
 """What a talk over a WebSocket comes to on each server: the client's side, the app's, and the log."""
 
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from .frames import Frame, Talk
+from .frames import Frame, Talk, handshake, undated
 from .live import Server, key, on_each, said, servers_fixture  # noqa: F401
 
 Step = Any
 ACCEPT = ["send", {"type": "websocket.accept"}]
 ACCEPTED: list[Step] = ["receive", ACCEPT]
 ECHO = "talking.echo"
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 
 
 def script(steps: list[Step]) -> str:
@@ -55,3 +57,33 @@ def sends(*pieces: bytes) -> Callable[[Talk, str], list[Frame]]:
         return talk.rest()
 
     return client
+
+
+def refused_or_open(server: Server, text: bytes, behind: str = "") -> tuple[Any, ...]:
+    """The whole response to a handshake, and for one that is accepted the scope. BEHIND: what its path has behind the call."""
+    call = key()
+    before = len(server.stderr)
+    with Talk(server) as talk:
+        talk.send(text.replace(b"CALL", call.encode()))
+        found = undated(talk.client.rest())
+    noted = json.loads(json.dumps(server.outcome(call + behind)).replace(call, "CALL")) if b" 101 " in found else []
+    server.ask("/")
+    return found, noted, [line.replace(call, "CALL") for line in said(server.stderr[before:])]
+
+
+def asked(*fields: str, **how: Any) -> bytes:
+    return handshake(f"/talking.scripted/CALL?{script(['scope', *ACCEPTED])}", *fields, **how)
+
+
+class Deflate:
+    """A client's side."""
+
+    def __init__(self, bits: int = 12) -> None:
+        self.out = zlib.compressobj(wbits=-bits)
+        self.into = zlib.decompressobj(wbits=-15)
+
+    def deflate(self, data: bytes) -> bytes:
+        return (self.out.compress(data) + self.out.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+    def inflate(self, data: bytes) -> bytes:
+        return self.into.decompress(data + b"\0\0\xff\xff")

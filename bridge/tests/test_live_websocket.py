@@ -1,14 +1,13 @@
 """WebSockets live: what a client gets, what the app is told and what the log says are uvicorn's, byte for byte, on both loops."""
 
 import time
-import zlib
 from typing import Any
 
 import pytest
 
 from .frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, Talk, close, frame, handshake, undated
 from .live import Server, key, on_each, said, servers_fixture  # noqa: F401
-from .talks import ACCEPT, ACCEPTED, ECHO, Step, played, rest, same, script, sends
+from .talks import ACCEPT, ACCEPTED, ECHO, OFFER, Deflate, Step, played, rest, same, script, sends
 
 # --- messages -----------------------------------------------------------------------------------------------------------------------------
 
@@ -404,21 +403,6 @@ def test_a_client_that_leaves_while_the_app_waits_to_send(servers: dict[str, Ser
 # --- permessage-deflate -------------------------------------------------------------------------------------------------------------------
 
 
-class Deflate:
-    """A client's side."""
-
-    def __init__(self, bits: int = 12) -> None:
-        self.out = zlib.compressobj(wbits=-bits)
-        self.into = zlib.decompressobj(wbits=-15)
-
-    def deflate(self, data: bytes) -> bytes:
-        return (self.out.compress(data) + self.out.flush(zlib.Z_SYNC_FLUSH))[:-4]
-
-    def inflate(self, data: bytes) -> bytes:
-        return self.into.decompress(data + b"\0\0\xff\xff")
-
-
-OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 RESTARTING = OFFER + "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=9"
 
 

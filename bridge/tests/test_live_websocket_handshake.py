@@ -1,13 +1,12 @@
 """Handshakes of WebSockets live: what is taken, what is refused and in which words is as uvicorn has it, on both loops."""
 
-import json
 from typing import Any
 
 import pytest
 
-from .frames import TEXT, Talk, close, frame, handshake, undated
+from .frames import TEXT, Talk, close, frame, handshake
 from .live import Server, key, on_each, said, servers_fixture  # noqa: F401
-from .talks import ACCEPT, ACCEPTED, ECHO, same, script
+from .talks import ACCEPT, ACCEPTED, ECHO, asked, refused_or_open, same, script
 
 KEYS = [
     "",
@@ -69,22 +68,6 @@ OFFERS = [
     "perm\xe9ssage-deflate",
 ]
 PROTOCOLS = ["a", "a, b", "a,,b", " a ", ",a,", "", "a b", "a;b", "\xe9", "a/b"]
-
-
-def refused_or_open(server: Server, text: bytes, behind: str = "") -> tuple[Any, ...]:
-    """The whole response to a handshake, and for one that is accepted the scope. BEHIND: what its path has behind the call."""
-    call = key()
-    before = len(server.stderr)
-    with Talk(server) as talk:
-        talk.send(text.replace(b"CALL", call.encode()))
-        found = undated(talk.client.rest())
-    noted = json.loads(json.dumps(server.outcome(call + behind)).replace(call, "CALL")) if b" 101 " in found else []
-    server.ask("/")
-    return found, noted, [line.replace(call, "CALL") for line in said(server.stderr[before:])]
-
-
-def asked(*fields: str, **how: Any) -> bytes:
-    return handshake(f"/talking.scripted/CALL?{script(['scope', *ACCEPTED])}", *fields, **how)
 
 
 @pytest.mark.parametrize("value", KEYS)

@@ -11,7 +11,7 @@ import websockets
 
 from .frames import BINARY, CLOSE, PING, PONG, TEXT, Talk, close, frame, handshake, undated
 from .live import LOOPS, TARGETS, Server, key, on_each, running, said, servers_fixture, wait_until  # noqa: F401
-from .test_live_websocket import ACCEPT, ACCEPTED, ECHO, OFFER, Deflate, asked, played, refused_or_open, same, script
+from .talks import ACCEPT, ACCEPTED, ECHO, OFFER, Deflate, asked, played, refused_or_open, same, script
 
 
 def under(*options: str, play: Callable[[Server], Any], app: str = "usual:app") -> Any:
