@@ -21,7 +21,7 @@ class Exchange:
     meta: dict[str, str]  # its own, and its session's where it has none
     alone: bool  # sends X-Forwarded-For or Forwarded: its calls cannot be told by the client's port
     requests: list[tuple[bytes, bytes]]  # (method, target) of each request that llhttp finds in what it sends, for the route table
-    steps: list[tuple[int, str, bytes]]  # (line, its words, bytes of a send without values) to show it to a person
+    steps: list[tuple[int, str, bytes]]  # (line, its words, bytes of a send or a frame's payload, without values) to show it to a person
     sends: int  # bytes it sends, for choosing the shortest
     process: list[tuple[int, str, tuple[str, ...]]]  # its process steps: (line, "start", "signal" or "exit", what stands behind)
 

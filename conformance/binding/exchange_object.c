@@ -173,6 +173,8 @@ static PyObject *kind_of(const struct exchange_step *step) {
 #define SHOWN_MAX (8u << 20) /* bytes of one step; a "*" piece may stand for far more than anyone wants to see */
 
 static PyObject *shown_bytes(const struct exchange_step *step) {
+    if (step->kind == EXCHANGE_FRAME && !step->piece_count)
+        return PyBytes_FromStringAndSize(step->text.data, (Py_ssize_t)step->text.size);
     uint64_t size = 0;
     for (size_t i = 0; i < step->piece_count; i++)
         if (step->pieces[i].kind == EXCHANGE_PIECE_BYTES)

@@ -19,6 +19,7 @@
 #define EXCHANGE_STEPS_MAX 4096
 #define EXCHANGE_CONNECTIONS_MAX 16
 #define EXCHANGE_SEND_MAX (1ull << 30)
+#define EXCHANGE_FRAME_MAX (16u << 20)    /* bytes of a frame's payload in pieces, without values */
 #define EXCHANGE_REPEATED_MAX (64u << 10) /* bytes of one "*" piece, before they are repeated */
 #define EXCHANGE_DURATION_MAX_MS 60000u
 
@@ -47,7 +48,7 @@ enum exchange_step_kind {
     EXCHANGE_RESET,
     EXCHANGE_WAIT,   /* condition, count (body), milliseconds (0: the player's patience) */
     EXCHANGE_SAVE,   /* name, field (empty: the body), before, after, decode, encode */
-    EXCHANGE_FRAME,  /* frame, text = its payload; name = opcode word */
+    EXCHANGE_FRAME,  /* frame, its payload as text or as pieces; name = opcode word */
     EXCHANGE_PROCESS /* name = start / signal / exit, words (start, signal), milliseconds (exit; 0: the player's patience) */
 };
 

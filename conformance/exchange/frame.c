@@ -119,10 +119,10 @@ int parser_frame(struct parser *parser, struct exchange_step *step) {
     int has_code = READER_NOTHING;
     if (step->frame.opcode == EXCHANGE_OPCODE_CLOSE && (has_code = number(reader, &word, 65535, "a close code", &code)) == READER_FOUND)
         take(reader, &word);
-    if (has_code == READER_FAILED || parser_text(parser, &step->text) == READER_FAILED)
+    int has_text = has_code == READER_FAILED ? READER_FAILED : parser_text(parser, &step->text);
+    if (has_text == READER_FAILED || (has_code == READER_FOUND && with_code(parser, step, code) != 0))
         return -1;
-    if (has_code == READER_FOUND && with_code(parser, step, code) != 0)
-        return -1;
+    parser->in_send = has_code != READER_FOUND && has_text == READER_NOTHING; /* pieces may follow: values stand in these alone */
     return parser_count_sent(parser, reader->line, step->text.size, 1);
 }
 

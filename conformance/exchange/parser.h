@@ -46,7 +46,7 @@ struct parser {
     struct parser_connection *current; /* NULL before the first is opened */
     uint64_t sent;
 
-    /* The send (or what was answered) under way, whose pieces follow. */
+    /* The send (or frame, or what was answered) under way, whose pieces follow. */
     bool in_send;
 };
 

@@ -1,4 +1,4 @@
-/* send.c: the bytes of a send. Pieces that follow one another without a repetition or a value between them become one. */
+/* send.c: the bytes of a send, or of a frame. Pieces that follow one another without a repetition or a value between them become one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,7 +120,8 @@ int parser_piece(struct parser *parser) {
     struct reader *reader = &parser->reader;
     char mark = *reader->at++;
     if (!parser->in_send)
-        return reader_fail(reader, reader->line, "a piece stands only behind \"send\", \"answered\" or another piece");
+        return reader_fail(reader, reader->line,
+                           "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece");
     if (reader->at < reader->line_end && *reader->at != ' ')
         return reader_fail(reader, reader->at, "a space must follow \"%c\"", mark);
     reader->at += reader->at < reader->line_end;
@@ -154,6 +155,17 @@ int parser_piece(struct parser *parser) {
     return parser_count_sent(parser, reader->line, size, 1);
 }
 
+/* A frame is sent whole, and has to be held for that. */
+static int frame_done(struct parser *parser, const struct exchange_step *step) {
+    const struct exchange_piece *pieces = parser->pieces.items;
+    uint64_t size = 0;
+    for (size_t i = 0; i < parser->pieces.count; i++)
+        size += pieces[i].kind == EXCHANGE_PIECE_BYTES ? pieces[i].bytes.size * pieces[i].count : 0;
+    return size <= EXCHANGE_FRAME_MAX
+               ? 0
+               : reader_fail_on(&parser->reader, step->line, 1, "a frame's payload is at most %u bytes", EXCHANGE_FRAME_MAX);
+}
+
 int parser_send_done(struct parser *parser) {
     if (!parser->in_send)
         return 0;
@@ -161,7 +173,9 @@ int parser_send_done(struct parser *parser) {
     struct exchange_step *step = send_step(parser);
     if (close_piece(parser, 1) != 0)
         return -1;
-    if (parser->pieces.count == 0)
+    if (step->kind == EXCHANGE_FRAME && frame_done(parser, step) != 0)
+        return -1;
+    if (parser->pieces.count == 0 && step->kind != EXCHANGE_FRAME)
         return reader_fail_on(&parser->reader, step->line, 1, "%s needs at least one piece, on the lines behind it",
                               step->kind == EXCHANGE_SEND ? "a send" : "\"answered\"");
     return parser_keep_items(parser, &parser->pieces, sizeof(struct exchange_piece), &step->pieces, &step->piece_count);

@@ -55,9 +55,8 @@ class Script:
                 if not answered and not _META.match(line):
                     steps.append(Send(line, b"") if line.split()[0] == b"send" else line)
             elif not answered:
-                send = steps[-1]
-                assert isinstance(send, Send)
-                steps[-1] = replace(send, data=send.data + _bytes(line))
+                step = steps[-1]  # a send, or a frame, which stays as it is written
+                steps[-1] = replace(step, data=step.data + _bytes(line)) if isinstance(step, Send) else step + b"\n" + line
         return cls(b"\n".join(head) + b"\n", tuple(steps), lines[-1] + b"\n")
 
     @property

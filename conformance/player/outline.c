@@ -12,13 +12,12 @@
 uint64_t outline_sends(const struct exchange *exchange) {
     uint64_t sends = 0;
     for (size_t i = 0; i < exchange->step_count; i++) {
-        if (exchange->steps[i].kind == EXCHANGE_FRAME)
-            sends += frame_size(&exchange->steps[i].frame, exchange->steps[i].text.size);
-        for (size_t j = 0; j < exchange->steps[i].piece_count && exchange->steps[i].kind == EXCHANGE_SEND; j++) {
-            const struct exchange_piece *piece = &exchange->steps[i].pieces[j];
-            if (piece->kind == EXCHANGE_PIECE_BYTES)
-                sends += piece->bytes.size * piece->count;
-        }
+        const struct exchange_step *step = &exchange->steps[i];
+        uint64_t size = step->text.size; /* of a frame */
+        for (size_t j = 0; j < step->piece_count; j++)
+            if (step->pieces[j].kind == EXCHANGE_PIECE_BYTES)
+                size += step->pieces[j].bytes.size * step->pieces[j].count;
+        sends += step->kind == EXCHANGE_FRAME ? frame_size(&step->frame, size) : step->kind == EXCHANGE_SEND ? size : 0;
     }
     return sends;
 }

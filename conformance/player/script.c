@@ -280,6 +280,23 @@ void script_send_frame(struct script *script, struct script_connection *at, cons
     connection_send(at->connection, &at->frame_piece, 1, NULL, 0);
 }
 
+/* The payload of a frame in pieces, with the values that stand in it; the caller's to free. False: out of memory. */
+static bool assemble(struct script *script, const struct exchange_step *step, struct exchange_bytes *payload) {
+    struct outgoing outgoing;
+    char some[4096];
+    *payload = (struct exchange_bytes){0};
+    outgoing_start(&outgoing, step->pieces, step->piece_count, script->setup.saved);
+    for (size_t taken; (taken = outgoing_take(&outgoing, some, sizeof some)) > 0;)
+        payload->size += taken;
+    payload->data = memory_zeroed(&script->setup.kit->allocator, payload->size + 1, 1);
+    if (!payload->data)
+        return false;
+    outgoing_start(&outgoing, step->pieces, step->piece_count, script->setup.saved);
+    for (size_t at = 0; at < payload->size;)
+        at += outgoing_take(&outgoing, payload->data + at, payload->size - at);
+    return true;
+}
+
 /* Frames go over WebSockets alone: what refused the handshake would read them as requests. */
 static enum outcome do_frame(struct script *script, const struct exchange_step *step) {
     struct script_connection *at = current(script);
@@ -295,7 +312,15 @@ static enum outcome do_frame(struct script *script, const struct exchange_step *
     script->last_sent = script->current;
     script->frame_under_way = true;
     at->close_sent |= step->frame.opcode == EXCHANGE_OPCODE_CLOSE;
-    script_send_frame(script, at, &step->frame, &step->text);
+    struct exchange_bytes payload;
+    if (!step->piece_count) {
+        script_send_frame(script, at, &step->frame, &step->text);
+    } else if (assemble(script, step, &payload)) {
+        script_send_frame(script, at, &step->frame, &payload);
+        memory_free(&script->setup.kit->allocator, payload.data);
+    } else {
+        script->out_of_memory = true;
+    }
     return script->out_of_memory ? DONE : while_sending(script, step);
 }
 

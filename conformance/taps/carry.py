@@ -18,7 +18,7 @@ from .message import Answer, Request, Span
 # Fields of requests that hold nothing an answer gave.
 _PLAIN_FIELDS = re.compile(
     "host|user-agent|accept.*|content-.*|connection|keep-alive|transfer-encoding|te|expect|upgrade.*|origin|referer|cache-control|pragma"
-    "|date|dnt|via|range|forwarded|x-forwarded-.*|x-real-ip|sec-.*|priority"
+    "|date|dnt|via|range|forwarded|x-forwarded-.*|x-real-ip|sec-(?!websocket-protocol).*|priority"
 )
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 _LONG = 8  # characters from which on a value is looked for wherever it may stand

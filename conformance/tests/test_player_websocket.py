@@ -158,6 +158,23 @@ def test_deflated_messages_are_inflated(player: Player) -> None:
     assert websocket(observations[0])["messages"][0]["compressed"] is True
 
 
+def test_values_stand_in_the_pieces_of_a_frame(player: Player) -> None:
+    save = 'save token from field Set-Cookie between "session=" ";"'
+    first, second = exchanges(
+        f"session s\nexchange one\nsend\n> GET /login HTTP/1.1\n> Host: a\n>\nwait response\n{save}\nend next\n"
+        f"exchange two\n{HANDSHAKE}frame text\n+ <${{token}}>\n>\n* 70000 a\nwait message\nend next\n"
+    )
+    ((_, observations),) = player.play([[first, second]])
+    assert observations is not None
+    whole = b"<s3cret>\r\n" + b"a" * 70000
+    (message,) = websocket(observations[0])["messages"]
+    assert (message["opcode"], message["frames"], message["body"]["length"]) == (1, 1, len(whole))
+    assert whole.startswith(message["body"]["bytes"]) and message["body"]["bytes"].startswith(b"<s3cret>")
+    assert observations[0]["steps"] == []
+    assert second.steps[1][1:] == ("frame text", b"<>\r\n" + b"a" * 70000)
+    assert second.sends == len(second.steps[0][2]) + 2 + 8 + 4 + 4 + 70000
+
+
 def test_a_refused_handshake_gets_no_frames(player: Player) -> None:
     one = exchange("send\n> GET /a HTTP/1.1\n> Host: a\n>\nframe text a\nwait frame\nwait message\nframe close\nwait frame close")
     ((observations,),) = player.play([[one]])

@@ -49,7 +49,8 @@ def test_taken_apart_and_put_together_it_is_the_same() -> None:
     text = (
         'exchange x\n# a remark\norigin: hand\nsend split 3\n> A ${v} \\x00\\\\\\$\\"\\xff\n+ tail\\x20\n* 70000 \\x41\\r\nend open 50ms\n'
     )
-    given = session("session s\nneeds: websocket\n\nexchange w\nsend\n> GET / HTTP/1.1\n>\n" + SAVE + "\nend next\n" + text)
+    frame = "\nframe text rsv1\n+ ${v}\\xff\n* 2 a\nframe close 1000 x"
+    given = session("session s\nneeds: websocket\n\nexchange w\nsend\n> GET / HTTP/1.1\n>\n" + SAVE + frame + "\nend next\n" + text)
     again = exchanges(scripts(given), "s")
     assert again is not None
     assert [(e.name, e.meta, e.sends, [step[1:] for step in e.steps]) for e in again] == [

@@ -59,9 +59,9 @@ static const struct wrong WRONG[] = {
     {HEAD "end next\n", 2, 1, "\"end\" stands outside an exchange"},
     {X "end next\nwait call\n", 4, 1, "\"wait\" stands outside an exchange"},
     {X "end next\nend next\n", 4, 1, "\"end\" stands outside an exchange"},
-    {HEAD "> GET / HTTP/1.1\n", 2, 1, "a piece stands only behind \"send\", \"answered\" or another piece"},
-    {X "+ a\n", 3, 1, "a piece stands only behind \"send\", \"answered\" or another piece"},
-    {SEND "wait call\n* 2 a\n", 7, 1, "a piece stands only behind \"send\", \"answered\" or another piece"},
+    {HEAD "> GET / HTTP/1.1\n", 2, 1, "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece"},
+    {X "+ a\n", 3, 1, "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece"},
+    {SEND "wait call\n* 2 a\n", 7, 1, "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece"},
     /* session and exchange */
     {HEAD "session\n", 2, 8, "session needs a name"},
     {HEAD "exchange  \n", 2, 11, "exchange needs a name"},

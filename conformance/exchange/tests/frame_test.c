@@ -84,6 +84,50 @@ static void lines_test(void **state) {
     }
 }
 
+/* A payload in pieces: with values, repeated, or none; and who else may have pieces behind it. */
+static void pieces_test(void **state) {
+    (void)state;
+    static const char text[] = HEAD "exchange x\nsend\n> GET / HTTP/1.1\n>\nsave t from body between a b\nframe text rsv1\n"
+                                    "+ {\"t\":\"${t}\"}\n> x\n* 3 ab\nframe ping\nframe close 1000\nend next\n";
+    struct exchange_file *file = parsed(text, sizeof text - 1);
+    const struct exchange_step *steps = file->exchanges[0].steps;
+    assert_int_equal(file->exchanges[0].step_count, 5);
+    assert_int_equal(steps[2].kind, EXCHANGE_FRAME);
+    assert_int_equal(steps[2].frame.reserved, EXCHANGE_RSV1);
+    assert_int_equal(steps[2].text.size, 0);
+    assert_int_equal(steps[2].piece_count, 4);
+    assert_bytes(&steps[2].pieces[0].bytes, "{\"t\":\"", 6);
+    assert_int_equal(steps[2].pieces[1].kind, EXCHANGE_PIECE_VALUE);
+    assert_bytes(&steps[2].pieces[2].bytes, "\"}x\r\n", 5);
+    assert_int_equal(steps[2].pieces[3].count, 3);
+    assert_int_equal(steps[3].piece_count, 0);
+    exchange_file_free(file);
+}
+
+static void pieces_errors_test(void **state) {
+    (void)state;
+    static const struct {
+        const char *lines;
+        unsigned line, column;
+        const char *message;
+    } errors[] = {
+        {"frame text a\n+ b", 4, 1, "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece"},
+        {"frame text \"\"\n+ b", 4, 1, "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece"},
+        {"frame close 1000\n+ b", 4, 1, "a piece stands only behind \"send\", \"answered\", a frame without a text or another piece"},
+        {"frame text\n+ ${t}", 4, 5, "nothing before saves \"t\""},
+        {"frame text\n* 16777217 b", 3, 1, "a frame's payload is at most 16777216 bytes"},
+    };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        char text[256];
+        struct exchange_file *file;
+        struct exchange_error error;
+        int size = snprintf(text, sizeof text, "bridgecheck-exchange 1\nexchange x\n%s\nend next\n", errors[i].lines);
+        assert_int_equal(exchange_parse(text, (size_t)size, NULL, &file, &error), -1);
+        if (error.line != errors[i].line || error.column != errors[i].column || strcmp(error.message, errors[i].message) != 0)
+            fail_msg("%s: %u:%u: %s", errors[i].lines, error.line, error.column, error.message);
+    }
+}
+
 static void waits_test(void **state) {
     (void)state;
     static const struct {
@@ -147,7 +191,7 @@ static void errors_test(void **state) {
 
 static void allocations_test(void **state) {
     (void)state;
-    static const char text[] = "bridgecheck-exchange 1\nexchange x\nframe close rsv1 4000 \"a reason\"\nwait frame close\nend next\n";
+    static const char text[] = "bridgecheck-exchange 1\nexchange x\nframe close rsv1 4000 \"a reason\"\nframe text\n+ a\n* 2 b\nend next\n";
     for (size_t failing_at = 1;; failing_at++) {
         struct failing failing = {.failing = failing_at, .once = true};
         struct exchange_allocator allocator = failing_allocator(&failing);
@@ -165,10 +209,8 @@ static void allocations_test(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_test),
-        cmocka_unit_test(waits_test),
-        cmocka_unit_test(errors_test),
-        cmocka_unit_test(allocations_test),
+        cmocka_unit_test(lines_test), cmocka_unit_test(pieces_test), cmocka_unit_test(pieces_errors_test),
+        cmocka_unit_test(waits_test), cmocka_unit_test(errors_test), cmocka_unit_test(allocations_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,10 @@ static void serve_well(struct server *server, int fd) {
             continue;
         }
         server_trace_call(server, strncmp(head, "GET /unseen", 11) ? server_client_port(fd) : 0);
+        if (!strncmp(head, "GET /socket", 11)) {
+            server_write(fd, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+            continue;
+        }
         server_write(fd, OK);
         if (!strncmp(head, "GET /close", 10))
             return;
@@ -390,7 +394,10 @@ static void test_each_allocation_failing(void **state) {
               "exchange open\n" GET("/") "wait response\nsave value from body between \"o\" \"\"\nend next\n"
                                          "exchange named\nconnect a\n" GET("/${value}") "wait call\nconnect b\n" GET(
                                              "/refused") "wait response\n"
-                                                         "wait interim within 1ms\nreset\nend next\n");
+                                                         "wait interim within 1ms\nreset\nend next\n"
+                                                         "exchange socket\nsend\n> GET /socket HTTP/1.1\n> Host: a\n> Upgrade: websocket\n"
+                                                         "> Connection: Upgrade\n> Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
+                                                         "> Sec-WebSocket-Version: 13\n>\nframe text\n+ ${value}\nreset\nend next\n");
     for (size_t failing_at = 1;; failing_at++) {
         struct failing failing = {.failing = failing_at};
         struct exchange_allocator allocator = failing_allocator(&failing);
