@@ -28,6 +28,7 @@ _MOMENT = re.compile(r"\d{4}-?\d\d-?\d\d([T ].*)?|\d\d:\d\d.*|\d+(\.\d+)+")  # a
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I)
 _UUID_IN = re.compile(f"(?<![0-9a-z]){_UUID.pattern}(?![0-9a-z])", re.I)
 _WORD_IN = re.compile(f"(?<![A-Za-z0-9])(?!eyJ)[A-Za-z0-9_+/-]{{{_LONG},}}={{0,2}}")  # all tokens of JSON Web Signature begin alike
+_CREDENTIALS = re.compile(r"(?:Bearer|Basic|Token|JWT) +(\S+)", re.I)
 _CHANCE = re.compile("(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")  # where the kind of character changes
 _CAPITALS = re.compile("[A-Z](?=[A-Z])")
 _JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|(?<![\w.])(-?[0-9]+)(?![\w.])')
@@ -42,7 +43,7 @@ _SCANNED = 1 << 16  # bytes of a request's content
 class Unit(NamedTuple):
     """A value in a request."""
 
-    kind: str  # "cookie", "field", "etag", "date", "path", "named"
+    kind: str  # "cookie", "field", "etag", "date", "path", "named", "message"
     name: str
     raw: str  # as it is written there
     place: Span
@@ -94,7 +95,10 @@ def units(data: bytes, request: Request) -> Iterator[Unit]:
 
 
 def _parts(unit: Unit) -> Iterator[Unit]:
-    """Words in a value, as `report-UUID.pdf` has one; what is escaped stands between them."""
+    """Words in a value, as `report-UUID.pdf` has one; what is escaped stands between them. Credentials are one behind their scheme."""
+    if credentials := _CREDENTIALS.fullmatch(unit.raw):
+        yield unit._replace(raw=credentials[1], place=_moved(credentials.span(1), unit.place.start))
+        return
     raw = _ESCAPE.sub(lambda found: "\0" * len(found[0]), unit.raw)
     for word in list(_UUID_IN.finditer(raw)) or _WORD_IN.finditer(raw):
         if word[0] != raw:
@@ -150,6 +154,13 @@ def _of_content(kind: str, text: str, start: int) -> Iterator[Unit]:
                 yield Unit("named", part[1], part[2], _moved(part.span(2), start))
 
 
+def _of_message(text: str) -> Iterator[Unit]:
+    if text.lstrip()[:1] in ("{", "["):
+        yield from _of_content("json", text, 0)
+    else:
+        yield Unit("message", "message", text, Span(0, len(text)))
+
+
 class Memory:
     """What was said and answered so far, in the order in which it was."""
 
@@ -162,16 +173,23 @@ class Memory:
     def find(self, data: bytes, request: Request) -> list[tuple[Unit, Given]]:
         """What earlier answers gave of this request; then it is said."""
         path = data[slice(*request.target)].decode("latin-1").partition("?")[0]
-        found = list(units(data, request))
+        end = min(request.end, request.content[0].start + _SCANNED if request.content else request.end)
+        found = [(unit, _keys(unit, path, request.target.start)) for unit in units(data, request)]
+        return self._find(found, data[request.start : end])
+
+    def find_in_message(self, text: bytes) -> list[tuple[Unit, Given]]:
+        """The same of a text that a client says over a WebSocket."""
+        return self._find([(unit, _keys(unit, "", 0)) for unit in _of_message(text.decode("latin-1"))], text[:_SCANNED])
+
+    def _find(self, found: list[tuple[Unit, list[tuple[str, ...]]]], said: bytes) -> list[tuple[Unit, Given]]:
         given: list[tuple[Unit, Given]] = []
-        for unit in found:
-            whole = self._origin(unit, _keys(unit, path, request))
+        for unit, keys in found:
+            whole = self._origin(unit, keys)
             if whole is not None:
                 given.append((unit, whole))
             else:
                 given += [(part, origin) for part in _parts(unit) if (origin := self._origin(part, []))]
-        self._said.update(key for unit in found for key in _keys(unit, path, request))
-        said = data[request.start : min(request.end, request.content[0].start + _SCANNED if request.content else request.end)]
+        self._said.update(key for _, keys in found for key in keys)
         self._said.update((word,) for word in _words(said.decode("latin-1")))
         return given
 
@@ -253,10 +271,10 @@ class Memory:
                     self._given[key_of] = (answer, save)
 
 
-def _keys(unit: Unit, path: str, request: Request) -> list[tuple[str, ...]]:
-    """By which a short value may be known to have been given."""
+def _keys(unit: Unit, path: str, start: int) -> list[tuple[str, ...]]:
+    """By which a short value may be known to have been given, in a request whose target begins at START."""
     if unit.kind == "path":
-        return [("path", path[: unit.place.start - request.target.start].rstrip("/"), unit.raw)]
+        return [("path", path[: unit.place.start - start].rstrip("/"), unit.raw)]
     if unit.kind in ("etag", "date"):
         return [(unit.name, path, unit.raw)]
     return [(unit.kind, unit.name, unit.raw if unit.kind == "cookie" else unit.value)]

@@ -17,6 +17,7 @@ MAGIC = b"bridgecheck-exchange 1\n"
 
 _READ = re.compile("send|answered|pause .*|half-close|close|reset|wait .*|frame .*")
 _VALUE = re.compile(rb"(?<!\\)\$\{|\nsave ")
+_SAID = re.compile('frame text(?: "|$)')  # a whole text, without flags
 _SAVE = re.compile(rb"\nsave +([A-Za-z0-9._-]+)")
 
 Session = list[Exchange]
@@ -31,6 +32,7 @@ class Value:
     label: str  # what it is called there: a cookie's name, a key
     origin: str  # "Set-Cookie of POST /login"
     requests: int = 0
+    messages: int = 0  # over WebSockets
 
 
 @dataclass
@@ -44,6 +46,7 @@ class _Script:
     requests: list[Request] = field(default_factory=list)
     changes: list[tuple[Span, Parts]] = field(default_factory=list)
     saves: dict[int, list[Save]] = field(default_factory=dict)  # by the number of the step that they follow
+    frames: dict[int, Parts] = field(default_factory=dict)  # payloads in which values stand now, by the number of the step
 
     def __post_init__(self) -> None:
         steps = self.exchange.steps
@@ -68,6 +71,8 @@ class _Script:
             step = lines[starts[number] : starts[number + 1]]
             if kind == "send":
                 step = self._send(number, step)
+            elif number in self.frames:
+                step = [b"frame text", *pieces(self.frames[number]).encode("ascii").splitlines()]
             written += [] if kind == "answered" else step
             written += [str(save).encode() for save in self.saves.get(number, [])]
         return b"\n".join((*written, lines[-1])) + b"\n"
@@ -107,6 +112,8 @@ class _Carrier:
             if kind == "send":
                 for index in script.begun_in(number):
                     self._rewrite(script, index)
+            elif script.requests and _SAID.match(kind):
+                self._rewrite_message(script, number, data)
             elif kind == "wait response":
                 waited += 1
             elif kind == "answered" and (given := answer(data)):
@@ -140,6 +147,18 @@ class _Carrier:
                     script.changes.append((request.sizes[number], [f"0x{rest:x}+{names}"]))
                 else:
                     script.changes.append((request.places("content-length")[0], [f"{rest}+{names}"]))
+
+    def _rewrite_message(self, script: _Script, number: int, text: bytes) -> None:
+        taken = {unit.place: (self._take(script, given), given.key) for unit, given in self._memory.find_in_message(text)}
+        parts: Parts = []
+        at = 0
+        for place, (name, _) in sorted(taken.items()):
+            parts += [text[at : place.start], name]
+            at = place.end
+        if taken:
+            script.frames[number] = [part for part in (*parts, text[at:]) if part]
+        for key in {key for _, key in taken.values()}:
+            self.values[key].messages += 1
 
     def _take(self, script: _Script, given: Given) -> str:
         """The name under which the answer saves it."""
@@ -185,7 +204,7 @@ class _Carrier:
                 end = max(end, last[behind])
                 behind += 1
             scripts = [script for script in self.scripts if number <= script.session <= end]
-            changed = any(script.changes or script.saves for script in scripts)
+            changed = any(script.changes or script.saves or script.frames for script in scripts)
             made.append(_written(scripts) if changed else given[number])
             number = end + 1
         return made
@@ -236,6 +255,7 @@ def carried(sessions: Sequence[Session]) -> tuple[list[Session], list[str]]:
 
 def _told(values: Sequence[Value]) -> str:
     """What came under the same name from answers to the same request."""
-    requests = sum(value.requests for value in values)
+    counts = ((sum(value.requests for value in values), "request"), (sum(value.messages for value in values), "message"))
     several = f" ({len(values)} values)" if len(values) > 1 else ""
-    return f"{values[0].label} from {values[0].origin}{several} → {requests} request{'s' * (requests != 1)}"
+    taken = ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count)
+    return f"{values[0].label} from {values[0].origin}{several} → {taken}"

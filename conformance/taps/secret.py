@@ -130,12 +130,10 @@ class Secrets:
         return [self._scrubbed(entry) for entry in entries]
 
     def give(self, environment: Mapping[str, str], scrubbed: Iterable[Entry], carried: Collection[str]) -> list[Secret]:
-        """From now on, what stands in requests and is in no value that is carried, or in a message, which carries nothing, is what the
-        environment gives. Returns those which it does not give."""
-        entries = list(scrubbed)
-        sent = {found for entry in entries for text in _sent(entry) for found in STAND_IN.findall(text)}
+        """From now on, what stands in requests and is in no value that is carried is what the environment gives. Returns those which it
+        does not give."""
+        sent = {found for entry in scrubbed for text in _sent(entry) for found in STAND_IN.findall(text)}
         sent -= {found for value in carried for found in STAND_IN.findall(value)}
-        sent |= {found for entry in entries for message in entry.messages or () for found in STAND_IN.findall(_text(message.data))}
         wanted = [secret for secret in self.found.values() if mark(secret.name) in sent]
         for secret in wanted:
             secret.given = environment.get(secret.variable)
@@ -301,7 +299,8 @@ def _unescaped(text: str) -> str:
 
 
 def _sent(entry: Entry) -> Iterable[str]:
-    return entry.target, *(value for _, value in entry.fields), _text(entry.content)
+    said = (message.data for message in entry.messages or ())
+    return entry.target, *(value for _, value in entry.fields), *map(_text, (entry.content, *said))
 
 
 def _text(octets: bytes) -> str:

@@ -38,12 +38,14 @@ def carried(entries: Sequence[Entry]) -> Carried:
     found = Carried({}, set())
     for entry in entries:
         data = b"".join(request(entry))
-        for sent in requests(data):
-            for unit, given in memory.find(data, sent):
-                found.givers[given.answer] = found.givers.get(given.answer, False) or not given.save.field
-                found.values.add(unit.value)
+        taken = [pair for sent in requests(data) for pair in memory.find(data, sent)]
         path = entry.target.partition("?")[0]
         memory.add(answer(_answered(entry)) or Answer(entry.status, [], "", False), entry.method, path)
+        for message in entry.messages or ():
+            taken += memory.find_in_message(message.data) if message.sent and message.text else ()
+        for unit, given in taken:
+            found.givers[given.answer] = found.givers.get(given.answer, False) or not given.save.field
+            found.values.add(unit.value)
     return found
 
 

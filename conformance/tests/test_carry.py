@@ -11,6 +11,7 @@ from bridgecheck.conformance._player import parse
 from bridgecheck.conformance._recording import pieces
 from bridgecheck.conformance.taps import tap
 from bridgecheck.conformance.taps.carry import looks_random
+from bridgecheck.conformance.taps.giver import quoted
 from bridgecheck.conformance.taps.recorded import carried
 
 UUID = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
@@ -499,13 +500,61 @@ def test_pipelined_requests_take_nothing_from_each_other() -> None:
     assert b"${" not in sessions[0][0].text
 
 
-def test_a_websocket_asks_with_what_was_given_and_its_frames_stay() -> None:
-    first = (request("GET", "/"), answer(set_cookie=f"id={TOKEN}"))
-    handshake = request("GET", f"/chat?token={TOKEN}", upgrade="websocket", cookie=f"id={TOKEN}")
-    data = recording(first, (handshake, b"HTTP/1.1 101 Switching Protocols\r\n\r\n"))
-    frames = f'frame text "{TOKEN}"\nwait frame\nframe close 1000 "bye"\nwait frame close\nend close\n'
-    sessions, told = carried(tap.sessions(parse(data.removesuffix(b"end next\n") + frames.encode(), "recording")))
-    text = sessions[0][1].text.decode()
-    assert told == [f"{name} from Set-Cookie of GET / → 1 request" for name in ("token", "id")]
-    assert "> GET /chat?token=${token} HTTP/1.1\n" in text and "cookie: id=${id}\n" in text
-    assert text.strip().endswith(frames.strip())
+def talk(*steps: str, protocol: str = "", first: str = TOKEN) -> tuple[str, list[str]]:
+    """What becomes of a WebSocket's exchange behind an answer that gave a cookie, and what is carried."""
+    gave = (request("GET", "/"), answer(set_cookie=f"id={first}"))
+    fields = {"sec_websocket_protocol": protocol} if protocol else {}
+    handshake = request("GET", "/chat", upgrade="websocket", **fields)
+    data = recording(gave, (handshake, b"HTTP/1.1 101 Switching Protocols\r\n\r\n")).removesuffix(b"end next\n").decode()
+    text = "\n".join((data.rstrip("\n"), *steps, "wait frame", 'frame close 1000 "bye"', "end close\n"))
+    sessions, told = carried(tap.sessions(parse(text.encode(), "recording")))
+    return sessions[-1][-1].text.decode(), told
+
+
+FROM_COOKIE = "from Set-Cookie of GET /"
+
+
+def test_a_websocket_is_asked_for_with_what_was_given() -> None:
+    text, told = talk("frame text hello", protocol=f"chat, bearer.{TOKEN}")
+    assert told == [f"sec-websocket-protocol {FROM_COOKIE} → 1 request"]
+    assert "> sec-websocket-protocol: chat, bearer.${sec-websocket-protocol}\n" in text
+    assert 'frame text hello\nwait frame\nframe close 1000 "bye"\nend close' in text
+
+
+@pytest.mark.parametrize(
+    ("said", "pieces_", "name"),
+    [
+        (f'{{"type": "auth", "token": "{TOKEN}"}}', '+ {"type": "auth", "token": "${token}"}', "token"),
+        (
+            f'{{"payload":{{"Authorization":"Bearer {TOKEN}"}}}}',
+            '+ {"payload":{"Authorization":"Bearer ${authorization}"}}',
+            "Authorization",
+        ),
+        (f"auth {TOKEN} please", "+ auth ${message} please", "message"),
+        (TOKEN, "+ ${message}", "message"),
+    ],
+)
+def test_a_text_over_a_websocket_says_what_was_given(said: str, pieces_: str, name: str) -> None:
+    text, told = talk(f"frame text {quoted(said)}")
+    assert told == [f"{name} {FROM_COOKIE} → 1 message"]
+    assert f"\nframe text\n{pieces_}\nwait frame\n" in text
+
+
+def test_a_jwt_behind_its_scheme_is_one_value() -> None:
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.a8Fk20xQ9zLmP31v"
+    text, _ = talk(f"frame text {quoted(json.dumps({'Authorization': f'Bearer {jwt}'}))}", first=jwt)
+    assert '\n+ {"Authorization": "Bearer ${authorization}"}\n' in text
+
+
+@pytest.mark.parametrize("step", ["frame text more {}", "frame text rsv1 {}", "frame binary {}", "frame text unmasked {}", "frame ping {}"])
+def test_other_frames_stay(step: str) -> None:
+    text, told = talk(step.format(quoted(TOKEN)))
+    assert told == [] and "${" not in text
+
+
+def test_what_a_client_said_over_a_websocket_first_is_its_own() -> None:
+    chat = (request("GET", "/chat", upgrade="websocket"), b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    data = recording(chat, (request("GET", "/"), give({"t": TOKEN})), (request("GET", f"/{TOKEN}"), answer()))
+    text = data.replace(b"end next", b'frame text "%s"\nend next' % TOKEN.encode(), 1)
+    sessions, told = carried(tap.sessions(parse(text, "recording")))
+    assert told == [] and len(sessions[0]) == 3
