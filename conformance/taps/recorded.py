@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .._player import Exchange, parse
 from .._recording import pieces
 from .carry import Given, Memory
+from .frames import TEXT, Frame, frames
 from .giver import Save
 from .message import Request, Span, answer, requests
 
@@ -46,7 +47,8 @@ class _Script:
     requests: list[Request] = field(default_factory=list)
     changes: list[tuple[Span, Parts]] = field(default_factory=list)
     saves: dict[int, list[Save]] = field(default_factory=dict)  # by the number of the step that they follow
-    frames: dict[int, Parts] = field(default_factory=dict)  # payloads in which values stand now, by the number of the step
+    talk: dict[int, list[Frame]] = field(default_factory=dict)  # what sends behind a handshake send, by the number of the step
+    said: dict[tuple[int, int], Parts] = field(default_factory=dict)  # texts in which values stand now, by step and number of its frame
 
     def __post_init__(self) -> None:
         steps = self.exchange.steps
@@ -56,6 +58,21 @@ class _Script:
                 self.data += sent
         if all(_READ.fullmatch(kind) for _, kind, _ in steps) and not _VALUE.search(self.exchange.text):
             self.requests = list(requests(self.data))
+            self.talk = self._talk()
+
+    def _talk(self) -> dict[int, list[Frame]]:
+        """Nothing where frames and sends do not end together."""
+        last = self.requests[-1] if self.requests else None
+        if last is None or [self.data[slice(*place)].lower() for place in last.places("upgrade")] != [b"websocket"]:
+            return {}
+        left = frames(self.data[last.end :]) or []
+        found: dict[int, list[Frame]] = {}
+        for number, (start, end) in self.sends.items():
+            if start >= last.end:
+                found[number] = [frame for frame in left if start < last.end + frame.end <= end]
+                if not found[number] or last.end + found[number][-1].end != end:
+                    return {}
+        return found
 
     def begun_in(self, number: int) -> list[int]:
         """Of the requests, those that begin in this send."""
@@ -69,13 +86,21 @@ class _Script:
         written = [f"exchange {name}".encode(), *(line.encode("utf-8", "surrogateescape") for line in meta), *lines[1 : starts[0]]]
         for number, (_, kind, _) in enumerate(self.exchange.steps):
             step = lines[starts[number] : starts[number + 1]]
-            if kind == "send":
+            if number in self.talk and self.said:  # all of them: what is compressed goes by what was sent before
+                step = [
+                    line for index, frame in enumerate(self.talk[number]) for line in self._frame(number, index, frame.word, frame.payload)
+                ]
+            elif kind == "send":
                 step = self._send(number, step)
-            elif number in self.frames:
-                step = [b"frame text", *pieces(self.frames[number]).encode("ascii").splitlines()]
+            elif (number, 0) in self.said:
+                step = self._frame(number, 0, "text", b"")
             written += [] if kind == "answered" else step
             written += [str(save).encode() for save in self.saves.get(number, [])]
         return b"\n".join((*written, lines[-1])) + b"\n"
+
+    def _frame(self, step: int, index: int, word: str, payload: bytes) -> list[bytes]:
+        parts = self.said.get((step, index), [payload] if payload else [])
+        return [f"frame {word}".encode(), *pieces(parts).encode("ascii").splitlines()]
 
     def _send(self, number: int, step: list[bytes]) -> list[bytes]:
         """A value that is cut by the end of a send is sent with its beginning."""
@@ -112,8 +137,11 @@ class _Carrier:
             if kind == "send":
                 for index in script.begun_in(number):
                     self._rewrite(script, index)
+                for index, frame in enumerate(script.talk.get(number, [])):
+                    if frame.opcode == TEXT:
+                        self._rewrite_message(script, (number, index), frame.payload)
             elif script.requests and _SAID.match(kind):
-                self._rewrite_message(script, number, data)
+                self._rewrite_message(script, (number, 0), data)
             elif kind == "wait response":
                 waited += 1
             elif kind == "answered" and (given := answer(data)):
@@ -148,7 +176,7 @@ class _Carrier:
                 else:
                     script.changes.append((request.places("content-length")[0], [f"{rest}+{names}"]))
 
-    def _rewrite_message(self, script: _Script, number: int, text: bytes) -> None:
+    def _rewrite_message(self, script: _Script, frame: tuple[int, int], text: bytes) -> None:
         taken = {unit.place: (self._take(script, given), given.key) for unit, given in self._memory.find_in_message(text)}
         parts: Parts = []
         at = 0
@@ -156,7 +184,7 @@ class _Carrier:
             parts += [text[at : place.start], name]
             at = place.end
         if taken:
-            script.frames[number] = [part for part in (*parts, text[at:]) if part]
+            script.said[frame] = [part for part in (*parts, text[at:]) if part]
         for key in {key for _, key in taken.values()}:
             self.values[key].messages += 1
 
@@ -204,7 +232,7 @@ class _Carrier:
                 end = max(end, last[behind])
                 behind += 1
             scripts = [script for script in self.scripts if number <= script.session <= end]
-            changed = any(script.changes or script.saves or script.frames for script in scripts)
+            changed = any(script.changes or script.saves or script.said for script in scripts)
             made.append(_written(scripts) if changed else given[number])
             number = end + 1
         return made
