@@ -9,19 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ._player import Exchange
 from .compare.bucket import Bucket, Reproduced, buckets
 from .compare.demand import Demand
 from .compare.judge import Play, judge
+from .minimise.search import Plays, Session, Tell, texts
 
 STARTS = 10  # fresh states over which the plays are spread
 SECONDS = 3600.0  # no new start after that: a safety against servers that hang, which is told
 
-Session = tuple[Exchange, ...]
 Key = tuple[str, str]  # a bucket's
-Plays = Callable[[Sequence[Session], bool], Sequence[Play | None]]  # of each session's last exchange; None where it was not played
 Deaths = Callable[[Session, int], int]  # in how many of so many plays a server ended
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -64,25 +61,25 @@ def _seen(
     chosen: Sequence[tuple[Bucket, Session]], stagehand: Stagehand, times: Times, over: Callable[[], bool]
 ) -> list[Reproduced | None]:
     """Per bucket and exchange; None where it was not played. Buckets that share an exchange share its plays."""
-    lasting = {_texts(session): session for bucket, session in chosen if not bucket.deadly}
-    counts: dict[tuple[bytes, ...], Counter[Key]] = {texts: Counter() for texts in lasting}
+    lasting = {texts(session): session for bucket, session in chosen if not bucket.deadly}
+    counts: dict[tuple[bytes, ...], Counter[Key]] = {each: Counter() for each in lasting}
     played: Counter[tuple[bytes, ...]] = Counter()
     for start in range(STARTS):
-        round_ = [texts for texts, session in lasting.items() for _ in range(_part(_many(session, stagehand, times), start))]
+        round_ = [each for each, session in lasting.items() for _ in range(_part(_many(session, stagehand, times), start))]
         if not round_ or over():
             continue
-        for texts, play in zip(round_, stagehand.plays([lasting[texts] for texts in round_], True), strict=True):
+        for each, play in zip(round_, stagehand.plays([lasting[each] for each in round_], True), strict=True):
             if play is not None:
-                played[texts] += 1
-                counts[texts].update(_shown(lasting[texts], play))
+                played[each] += 1
+                counts[each].update(_shown(lasting[each], play))
     found: list[Reproduced | None] = []
     for bucket, session in chosen:
-        texts = _texts(session)
+        each = texts(session)
         if bucket.deadly:
             many = 0 if over() else times.apart
             found.append(Reproduced(stagehand.deaths(session, many), many) if many else None)
         else:
-            found.append(Reproduced(counts[texts][bucket.key], played[texts]) if played[texts] else None)
+            found.append(Reproduced(counts[each][bucket.key], played[each]) if played[each] else None)
     return found
 
 
@@ -99,7 +96,3 @@ def _shown(session: Session, play: Play) -> Iterable[Key]:
     """The findings in one play."""
     finding = judge([play], Demand.of(session[-1].meta))
     return [bucket.key for bucket in buckets([(session, "", finding)])]
-
-
-def _texts(session: Session) -> tuple[bytes, ...]:
-    return tuple(exchange.text for exchange in session)

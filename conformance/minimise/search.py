@@ -186,16 +186,17 @@ def minimise(found: Sequence[Bucket], plays: Plays, tell: Tell, most: int = PLAY
         # A round takes as long as the slowest play in it: what does not wait comes first.
         now = [work for work in open_ if work.first is None] or [work for work in open_ if not work.slow] or open_
         rounds = [(work, proposals) for work in now if (proposals := work.proposals())]
-        new = {_key(one.session): one.session for _, proposals in rounds for one in proposals if _key(one.session) not in played}
+        new = {texts(one.session): one.session for _, proposals in rounds for one in proposals if texts(one.session) not in played}
         for session, play in zip(new.values(), plays(list(new.values()), False) if new else (), strict=True):
-            played[_key(session)] = None if play is None else Seen.of(session[-1], [play])
+            played[texts(session)] = None if play is None else Seen.of(session[-1], [play])
         for work, proposals in rounds:
-            work.hear(proposals, [played[_key(one.session)] for one in proposals])
+            work.hear(proposals, [played[texts(one.session)] for one in proposals])
     _verify([work for work in works if work.first is not None], plays)
     return {work.bucket.name: work.plays for work in works}
 
 
-def _key(session: Session) -> tuple[bytes, ...]:
+def texts(session: Session) -> tuple[bytes, ...]:
+    """The same for sessions that play the same."""
     return tuple(exchange.text for exchange in session)
 
 
@@ -219,10 +220,10 @@ def _verify(works: Sequence[Work], plays: Plays) -> None:
         derived = exchanges(tuple(script.derived() for script in work.taken), work.session[0].session)
         if derived is not None and size(work.session) < size(work.original):
             smaller.append((work, derived))
-    distinct = {_key(session): session for _, session in smaller}
+    distinct = {texts(session): session for _, session in smaller}
     replays = [dict(zip(distinct, plays(list(distinct.values()), True), strict=True)) for _ in range(REPLAYS)] if distinct else []
     for work, session in smaller:
-        again = [play for replay in replays if (play := replay[_key(session)]) is not None]
+        again = [play for replay in replays if (play := replay[texts(session)]) is not None]
         if len(again) == REPLAYS and work.first is not None:
             seen = Seen.of(session[-1], again)
             if work.bucket.key in seen.causes and seen.like(work.first):

@@ -61,9 +61,11 @@ class _Script:
             self.talk = self._talk()
 
     def _talk(self) -> dict[int, list[Frame]]:
-        """Nothing where frames and sends do not end together."""
+        """Nothing where frames, or the handshake, and sends do not end together."""
         last = self.requests[-1] if self.requests else None
         if last is None or [self.data[slice(*place)].lower() for place in last.places("upgrade")] != [b"websocket"]:
+            return {}
+        if last.end not in [place.end for place in self.sends.values()]:
             return {}
         left = frames(self.data[last.end :]) or []
         found: dict[int, list[Frame]] = {}

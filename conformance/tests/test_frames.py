@@ -110,6 +110,19 @@ def test_frames_that_are_cut_by_a_send_stay(cut: int) -> None:
     assert told == [] and "${" not in text
 
 
+@pytest.mark.parametrize("cut", [1, 7, -1])
+def test_a_frame_that_begins_with_the_handshake_stays(cut: int) -> None:
+    """What is left of it would be sent twice."""
+    whole = said(TOKEN.encode())
+    first, rest = whole[:cut], whole[cut:]
+    data = recording(
+        (request("GET", "/"), answer(set_cookie=f"id={TOKEN}")), (request("GET", "/chat", upgrade="websocket") + first, answer())
+    )
+    lines = data.removesuffix(b"end next\n") + b"send\n" + pieces([rest]).encode() + b"end close\n"
+    sessions, told = carried(tap.sessions(parse(lines, "recording")))
+    assert told == [] and b"frame text" not in sessions[-1][-1].text
+
+
 def test_what_is_no_websocket_stays() -> None:
     data = recording((request("GET", "/"), answer(set_cookie=f"id={TOKEN}")), (request("GET", "/chat", upgrade="other"), answer()))
     lines = data.removesuffix(b"end next\n") + b"send\n" + pieces([said(TOKEN.encode())]).encode() + b"end close\n"

@@ -14,9 +14,9 @@ from bridgecheck.conformance.compare.difference import Difference
 from bridgecheck.conformance.compare.fact import Address, Facts, facts_of
 from bridgecheck.conformance.compare.judge import Finding, Play, judge
 from bridgecheck.conformance.gate import Gate, Outcome
-from bridgecheck.conformance.minimise.search import PLAYS
+from bridgecheck.conformance.minimise.search import PLAYS, Session
 from bridgecheck.conformance.program.gate import gate as command
-from bridgecheck.conformance.reproduction import STARTS, Session, Stagehand, Times, reproduce
+from bridgecheck.conformance.reproduction import STARTS, Stagehand, Times, reproduce
 from bridgecheck.conformance.taps.tap import MAGIC
 
 from .observations import call, observation, response

@@ -104,6 +104,17 @@ static void pieces_test(void **state) {
     exchange_file_free(file);
 }
 
+/* These lines of an exchange, the first of which is line 3, are no exchange, and why. */
+static void assert_error(const char *lines, unsigned line, unsigned column, const char *message) {
+    char text[256];
+    struct exchange_file *file;
+    struct exchange_error error;
+    int size = snprintf(text, sizeof text, "bridgecheck-exchange 1\nexchange x\n%s\nend next\n", lines);
+    assert_int_equal(exchange_parse(text, (size_t)size, NULL, &file, &error), -1);
+    if (error.line != line || error.column != column || strcmp(error.message, message) != 0)
+        fail_msg("%s: %u:%u: %s", lines, error.line, error.column, error.message);
+}
+
 static void pieces_errors_test(void **state) {
     (void)state;
     static const struct {
@@ -117,15 +128,8 @@ static void pieces_errors_test(void **state) {
         {"frame text\n+ ${t}", 4, 5, "nothing before saves \"t\""},
         {"frame text\n* 16777217 b", 3, 1, "a frame's payload is at most 16777216 bytes"},
     };
-    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-        char text[256];
-        struct exchange_file *file;
-        struct exchange_error error;
-        int size = snprintf(text, sizeof text, "bridgecheck-exchange 1\nexchange x\n%s\nend next\n", errors[i].lines);
-        assert_int_equal(exchange_parse(text, (size_t)size, NULL, &file, &error), -1);
-        if (error.line != errors[i].line || error.column != errors[i].column || strcmp(error.message, errors[i].message) != 0)
-            fail_msg("%s: %u:%u: %s", errors[i].lines, error.line, error.column, error.message);
-    }
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        assert_error(errors[i].lines, errors[i].line, errors[i].column, errors[i].message);
 }
 
 static void waits_test(void **state) {
@@ -178,15 +182,8 @@ static void errors_test(void **state) {
         {"wait frame text ping", 17, "only \"within DURATION\" may follow what is waited for"},
         {"wait message text", 14, "only \"within DURATION\" may follow what is waited for"},
     };
-    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-        char text[256];
-        struct exchange_file *file;
-        struct exchange_error error;
-        int size = snprintf(text, sizeof text, "bridgecheck-exchange 1\nexchange x\n%s\nend next\n", errors[i].line);
-        assert_int_equal(exchange_parse(text, (size_t)size, NULL, &file, &error), -1);
-        if (error.line != 3 || error.column != errors[i].column || strcmp(error.message, errors[i].message) != 0)
-            fail_msg("%s: %u:%u: %s", errors[i].line, error.line, error.column, error.message);
-    }
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        assert_error(errors[i].line, 3, errors[i].column, errors[i].message);
 }
 
 static void allocations_test(void **state) {
